@@ -1,0 +1,1 @@
+//! Load generators: each prints its figure beside the physical limit.

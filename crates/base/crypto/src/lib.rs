@@ -1,0 +1,1 @@
+//! Secret types, password hashing, AEAD, software signers and randomness over AWS-LC.

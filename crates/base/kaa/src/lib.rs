@@ -1,0 +1,1 @@
+//! The Avro records and NATS subjects of Kaa.

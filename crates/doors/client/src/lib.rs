@@ -1,0 +1,1 @@
+//! Typed client of Signet's REST API.

@@ -1,0 +1,1 @@
+//! Subjects, request/reply and events: in-process or NATS.

@@ -1,0 +1,1 @@
+//! Sealers, signers and key stores that live elsewhere.

@@ -1,0 +1,1 @@
+//! Listeners, TLS, guards, problem details, paging, the route table and OpenAPI.

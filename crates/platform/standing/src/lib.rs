@@ -1,0 +1,1 @@
+//! The view of what is revoked, how old it is, and its reconciler.

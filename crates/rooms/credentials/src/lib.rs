@@ -1,0 +1,1 @@
+//! Identities, credentials, tenants and API tokens; CAP.
