@@ -1,1 +1,20 @@
-//! Test support: real servers, fixtures, doubles, device simulator.
+//! Test support: real servers on free loopback ports, doubles for time and randomness, a proxy that breaks on request.
+//!
+//! Dev-only. Nothing here is linked into what we ship. Servers end with the process that started them, even when it
+//! is killed ([`process`]); a program that is not installed fails the test with the line that installs it.
+
+pub mod debian;
+mod doubles;
+mod error;
+mod nats;
+mod postgres;
+pub mod process;
+mod proxy;
+mod scratch;
+
+pub use doubles::{FakeClock, SeededEntropy};
+pub use error::TestkitError;
+pub use nats::{NATS_ENV, NATS_MONITORING_ENV, TestNats};
+pub use postgres::{POSTGRES_ENV, POSTGRES_ICU_ENV, PostgresOptions, TestPostgres, psql};
+pub use proxy::{FaultProxy, ProxyMode};
+pub use scratch::{free_port, scratch_dir};

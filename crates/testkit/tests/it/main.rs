@@ -1,0 +1,5 @@
+//! The test peers themselves: real servers that start, survive what suites do to them, and stop.
+
+mod nats;
+mod postgres;
+mod proxy;
