@@ -102,6 +102,7 @@ impl TestPostgres {
     }
 
     /// Makes an empty database of its own for this call; its URL. The name is unlike any other of the run.
+    #[expect(clippy::disallowed_methods, reason = "tests make few databases at a time, and psql blocks")]
     pub async fn fresh_database(&self) -> String {
         let admin_url = self.admin_url.clone();
         let made = tokio::task::spawn_blocking(move || make_database(&admin_url)).await;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::TestkitError;
 pub use rustix::process::Signal;
 
-type Job = (Command, mpsc::Sender<io::Result<Child>>);
+type Job = (Command, mpsc::SyncSender<io::Result<Child>>);
 
 /// A command that gets `signal` (a name such as `TERM`) when this process dies, however it dies.
 pub fn bound_to_us(signal: &str, program: impl AsRef<OsStr>) -> Command {
@@ -24,9 +24,9 @@ pub fn bound_to_us(signal: &str, program: impl AsRef<OsStr>) -> Command {
 
 /// Spawns from the thread that lives as long as this process.
 pub fn spawn(command: Command) -> io::Result<Child> {
-    static SPAWNER: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
+    static SPAWNER: OnceLock<mpsc::SyncSender<Job>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {
-        let (jobs, inbox) = mpsc::channel::<Job>();
+        let (jobs, inbox) = mpsc::sync_channel::<Job>(64);
         std::thread::spawn(move || {
             for (mut command, answer) in inbox {
                 // Whoever asked may have given up; then the child ends with its handle's owner, which is us.
@@ -35,7 +35,7 @@ pub fn spawn(command: Command) -> io::Result<Child> {
         });
         jobs
     });
-    let (answer, result) = mpsc::channel();
+    let (answer, result) = mpsc::sync_channel(1);
     let gone = |_| io::Error::other("the spawning thread is gone");
     spawner.send((command, answer)).map_err(|_| io::Error::other("the spawning thread is gone"))?;
     result.recv().map_err(gone)?
@@ -128,7 +128,8 @@ pub(crate) fn tail(log: &Path) -> String {
 }
 
 /// A pause between two looks at something that has no event to wait for.
-pub(crate) fn pause(time: Duration) {
+#[expect(clippy::disallowed_methods, reason = "the one place of the test support that waits by the clock, on threads of its own")]
+pub fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
