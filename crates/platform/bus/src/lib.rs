@@ -19,10 +19,13 @@ mod bus;
 mod error;
 mod in_process;
 mod message;
+mod nats;
+mod nats_config;
 mod request;
 mod subject;
 
 pub use bus::{Bus, BusCounters, BusState};
 pub use error::{BUS_CONFIGURATION, BUS_UNAVAILABLE, BusError, REASONS};
 pub use message::{Message, NO_RESPONDERS, OutMessage, Subscription};
+pub use nats_config::NatsConfig;
 pub use subject::{LONGEST_SUBJECT, MOST_TOKENS, Pattern, Subject, SubjectError};
