@@ -76,6 +76,9 @@ impl NatsConfig {
                         "holds a user or password, which would end up in process lists and logs: use nats.user and nats.password_file",
                     ));
                 }
+                if address.host().is_empty() {
+                    return Err(fault("no host in it"));
+                }
                 match address.scheme() {
                     "nats" | "tls" => Ok(address),
                     other => Err(fault(&format!("scheme {other:?}, wanted nats or tls"))),
@@ -186,7 +189,7 @@ mod tests {
         let base = NatsConfig::to("nats://127.0.0.1:4222");
         for (config, wanted) in [
             (NatsConfig::to(""), "nats.url"),
-            (NatsConfig::to("http://x:1"), "nats.url: scheme \"http\""),
+            (NatsConfig::to("http://x:1"), "nats.url: not nats://"),
             (NatsConfig { user: Some("a".into()), ..base.clone() }, "nats.user: needs nats.password_file"),
             (NatsConfig { password_file: Some("/x".into()), ..base.clone() }, "nats.password_file: needs nats.user"),
             (
