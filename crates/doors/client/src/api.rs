@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
 use signet_model::{AuditEntry, kinds};
 
 use crate::types::{
@@ -161,7 +160,7 @@ impl Client {
     }
 
     /// Ends an API token.
-    pub async fn revoke_api_token(&self, tenant: &str, id: &str) -> Result<Value, ClientError> {
+    pub async fn revoke_api_token(&self, tenant: &str, id: &str) -> Result<ApiToken, ClientError> {
         self.send(&under(tenant, &format!("api-tokens/{}/revoke", segment(id)?))?, &TransitionRequest::default()).await
     }
 

@@ -1,0 +1,129 @@
+//! `signet api-token`: tokens for programs that call the API of one tenant.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use signet_client::{ApiToken, NewApiToken, Page};
+use signet_model::{ExitCode, Role, Timestamp};
+
+use super::confirm::confirm;
+use super::failure::Outcome;
+use super::globals::Globals;
+use super::list::Paging;
+use super::output::{listing, pairs, table, when};
+use super::runtime;
+use crate::config::Span;
+
+const EXAMPLES: &str = "\
+Examples:
+  signet api-token create --role operator --expires 90d --tenant acme
+  signet api-token list --tenant acme
+  signet api-token revoke atk_0192f0c1a2b37c4d8e9fa0b1c2d3e4f5 --yes --tenant acme";
+
+/// API tokens of a tenant
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ApiTokenArgs {
+    #[command(subcommand)]
+    verb: ApiTokenVerb,
+}
+
+#[derive(Subcommand, Debug)]
+enum ApiTokenVerb {
+    /// Make a token; its text is shown this once
+    #[command(
+        after_help = "Examples:\n  signet api-token create --role auditor --expires 30d\n  signet api-token create --role owner --expires 2027-01-31T00:00:00Z -o json"
+    )]
+    Create {
+        /// What it may do: owner, operator or auditor
+        #[arg(long, value_name = "ROLE", value_parser = tenant_role)]
+        role: Role,
+        /// When it ends: a length of time such as 90d, or an RFC 3339 time
+        #[arg(long, value_name = "WHEN", value_parser = expiry)]
+        expires: Expiry,
+    },
+    /// List tokens, newest first; never their text
+    #[command(after_help = "Example:\n  signet api-token list --tenant acme")]
+    List(Paging),
+    /// End a token; asks first
+    #[command(after_help = "Example:\n  signet api-token revoke atk_0192f0c1a2b37c4d8e9fa0b1c2d3e4f5 --yes")]
+    Revoke {
+        /// Its id
+        id: String,
+    },
+}
+
+/// When a token ends.
+#[derive(Clone, Copy, Debug)]
+enum Expiry {
+    After(Duration),
+    At(Timestamp),
+}
+
+fn expiry(text: &str) -> Result<Expiry, String> {
+    match (Span::parse(text), text.parse()) {
+        (Some(span), _) => Ok(Expiry::After(span.0)),
+        (None, Ok(time)) => Ok(Expiry::At(time)),
+        (None, Err(_)) => Err("wanted a length of time such as 90d, or an RFC 3339 time such as 2027-01-31T00:00:00Z".to_owned()),
+    }
+}
+
+fn tenant_role(text: &str) -> Result<Role, String> {
+    match text.parse() {
+        Ok(role @ (Role::Owner | Role::Operator | Role::Auditor)) => Ok(role),
+        Ok(Role::Platform) | Err(_) => Err("wanted owner, operator or auditor".to_owned()),
+    }
+}
+
+pub(crate) fn run(globals: &Globals, args: &ApiTokenArgs) -> Outcome {
+    let client = globals.client()?;
+    let (out, tenant) = (globals.out(), globals.tenant.as_str());
+    runtime::client(async {
+        match &args.verb {
+            ApiTokenVerb::Create { role, expires } => {
+                let expires_at = match expires {
+                    Expiry::After(span) => crate::clock::now().plus(*span),
+                    Expiry::At(time) => *time,
+                };
+                out.data(&client.create_api_token(tenant, &NewApiToken { role: *role, expires_at }).await?, shown)?;
+                out.note("The token is shown this once; keep it in a file of mode 0600.");
+            }
+            ApiTokenVerb::List(paging) => {
+                let page = paging.collect(async |page| client.api_tokens(tenant, &page).await).await?;
+                out.data(&page, listed)?;
+            }
+            ApiTokenVerb::Revoke { id } => {
+                confirm(globals, &format!("Revoking API token {id} of tenant {tenant}"))?;
+                out.data(&client.revoke_api_token(tenant, id).await?, shown)?;
+            }
+        }
+        Ok(ExitCode::Ok)
+    })
+}
+
+fn shown(token: &ApiToken) -> String {
+    let now = crate::clock::now();
+    let mut rows = vec![
+        ("id", token.id.to_string()),
+        ("role", token.role.to_string()),
+        ("created", when(token.created_at, now)),
+        ("expires", when(token.expires_at, now)),
+    ];
+    if let Some(Value::String(text)) = token.more.get("token") {
+        rows.push(("token", text.clone()));
+    }
+    if let Some(Value::String(revoked)) = token.more.get("revoked_at") {
+        rows.push(("revoked", revoked.clone()));
+    }
+    pairs(rows)
+}
+
+fn listed(page: &Page<ApiToken>) -> String {
+    let now = crate::clock::now();
+    let rows = page.items.iter().map(|t| {
+        let revoked = t.more.get("revoked_at").and_then(Value::as_str).unwrap_or("no").to_owned();
+        vec![t.id.to_string(), t.role.to_string(), when(t.created_at, now), when(t.expires_at, now), revoked]
+    });
+    listing(table(&["ID", "ROLE", "CREATED", "EXPIRES", "REVOKED"], rows), page.next.as_deref())
+}

@@ -1,0 +1,24 @@
+//! `signet completions`: scripts for shells; works without a server.
+
+use clap::{Args, CommandFactory as _};
+use signet_model::{ExitCode, kinds};
+
+use super::Cli;
+use super::failure::{Failure, Outcome};
+use super::output::print;
+
+/// Completion script for a shell (works without a server)
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  signet completions bash > /etc/bash_completion.d/signet")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    shell: clap_complete::Shell,
+}
+
+pub(crate) fn run(args: &CompletionsArgs) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "signet", &mut script);
+    let text = String::from_utf8(script).map_err(|e| Failure::new(&kinds::INTERNAL, format!("completion script: {e}")))?;
+    print(&text)?;
+    Ok(ExitCode::Ok)
+}

@@ -1,0 +1,78 @@
+//! `signet config`: reading, checking and writing `signet.toml`; works without a server.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+use signet_model::ExitCode;
+
+use super::failure::Outcome;
+use super::globals::Globals;
+use super::output::print;
+use crate::config::{Settings, apply_file, sample, settings_of_serve, show};
+
+const EXAMPLES: &str = "\
+Examples:
+  signet config sample > signet.toml
+  signet config check signet.toml
+  signet config show --config signet.toml";
+
+/// The configuration of `signet serve` (works without a server)
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    verb: ConfigVerb,
+}
+
+#[derive(Subcommand, Debug)]
+enum ConfigVerb {
+    /// Check a file: every key known, every value of its type
+    #[command(after_help = "Example:\n  signet config check signet.toml")]
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Show what `signet serve` would run with: defaults, file and environment; passwords are masked
+    #[command(after_help = "Example:\n  signet config show --config signet.toml -o json")]
+    Show {
+        /// The file; else `signet.toml` in the data directory, where it exists
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Print a commented file with every key and its default
+    #[command(after_help = "Example:\n  signet config sample > signet.toml")]
+    Sample,
+}
+
+pub(crate) fn run(globals: &Globals, args: &ConfigArgs) -> Outcome {
+    let out = globals.out();
+    match &args.verb {
+        ConfigVerb::Check { file } => {
+            let mut settings = Settings::default();
+            apply_file(&mut settings, file)?;
+            out.data(&json!({"ok": true, "file": file.to_string_lossy()}), |_| format!("{} is valid\n", file.display()))?;
+        }
+        ConfigVerb::Show { config } => {
+            let settings = settings_of_serve(globals.data_dir.as_deref(), config.as_deref())?;
+            out.data(&as_json(&settings), |_| show(&settings))?;
+        }
+        ConfigVerb::Sample => print(&sample())?,
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn as_json(settings: &Settings) -> Value {
+    let mut root = Map::new();
+    for entry in settings.entries() {
+        // What a setting writes is one TOML value, so this reads; unset keys are null.
+        let read = entry.value.as_ref().and_then(|v| toml::from_str::<Map<String, Value>>(&format!("v = {v}")).ok());
+        let value = read.and_then(|mut table| table.remove("v")).unwrap_or(Value::Null);
+        if entry.section.is_empty() {
+            root.insert(entry.key.to_owned(), value);
+        } else if let Some(section) = root.entry(entry.section).or_insert_with(|| json!({})).as_object_mut() {
+            section.insert(entry.key.to_owned(), value);
+        }
+    }
+    Value::Object(root)
+}

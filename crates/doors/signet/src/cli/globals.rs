@@ -1,0 +1,97 @@
+//! What every command takes, as a flag or as an environment variable (design 10).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
+use signet_client::{Client, ClientConfig};
+
+use super::failure::Failure;
+use super::output::Output;
+
+/// For one whole call of the API.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How data is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Globals {
+    /// Data directory: of this server, or of the one to talk to
+    #[arg(long, global = true, env = "SIGNET_DATA_DIR", value_name = "DIR", help_heading = "Global options", display_order = 100)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// URL of the API; else from DIR/endpoint.json
+    #[arg(long, global = true, env = "SIGNET_SERVER", value_name = "URL", help_heading = "Global options", display_order = 101)]
+    pub(crate) server: Option<String>,
+    /// File of the bearer token; else DIR/operator.token
+    #[arg(long, global = true, env = "SIGNET_TOKEN_FILE", value_name = "FILE", help_heading = "Global options", display_order = 102)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// File of trusted certificates; else DIR/tls/ca.pem; else the system's
+    #[arg(long, global = true, env = "SIGNET_CA_FILE", value_name = "FILE", help_heading = "Global options", display_order = 103)]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Tenant to work in
+    #[arg(
+        long,
+        global = true,
+        env = "SIGNET_TENANT",
+        value_name = "TENANT",
+        default_value = "default",
+        help_heading = "Global options",
+        display_order = 104
+    )]
+    pub(crate) tenant: String,
+    /// How data is written to stdout, and errors to stderr
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "SIGNET_OUTPUT",
+        value_name = "FORMAT",
+        default_value = "table",
+        help_heading = "Global options",
+        display_order = 105
+    )]
+    pub(crate) output: Format,
+    /// Do not ask before doing what cannot be undone
+    #[arg(long, global = true, env = "SIGNET_YES", value_parser = FalseyValueParser::new(), help_heading = "Global options", display_order = 106)]
+    pub(crate) yes: bool,
+    /// Nothing on stderr but errors
+    #[arg(long, global = true, env = "SIGNET_QUIET", value_parser = FalseyValueParser::new(), help_heading = "Global options", display_order = 107)]
+    pub(crate) quiet: bool,
+}
+
+impl Globals {
+    /// The data directory, given or not.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| PathBuf::from("./signet-data"))
+    }
+
+    /// A client of the server that is meant, with its token.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::open(&self.client_config())?)
+    }
+
+    /// Where that server is.
+    pub(crate) fn client_config(&self) -> ClientConfig {
+        ClientConfig {
+            data_dir: self.data_dir(),
+            server: self.server.clone(),
+            token_file: self.token_file.clone(),
+            ca_file: self.ca_file.clone(),
+            timeout: CALL_TIMEOUT,
+        }
+    }
+
+    /// Where data and notes go.
+    pub(crate) fn out(&self) -> Output {
+        Output { format: self.output, quiet: self.quiet }
+    }
+}

@@ -1,0 +1,93 @@
+//! Secrets for a command: from stdin, a file or the environment; never from an argument, which every process can read.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::failure::{Failure, SECRET_MISSING, SECRET_UNREADABLE};
+
+/// More than any password that is accepted, so that a longer one is refused with its own reason.
+const LONGEST: u64 = 64 * 1024;
+
+/// A password on its way to the server. No `Debug`.
+pub(crate) struct Password(String);
+
+impl Password {
+    /// Its text.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Where the password comes from.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PasswordSource {
+    /// Read the password from stdin; one line end at its end is dropped
+    #[arg(long, conflicts_with = "password_file")]
+    password_stdin: bool,
+    /// Read the password from a file; one line end at its end is dropped. Without both: from SIGNET_PASSWORD
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+impl PasswordSource {
+    /// Reads the password.
+    pub(crate) fn read(&self) -> Result<Password, Failure> {
+        let unreadable =
+            |whence: &str, why: &dyn std::fmt::Display| Failure::new(&SECRET_UNREADABLE, format!("the password {whence}: {why}"));
+        if self.password_stdin {
+            return read_from(std::io::stdin().lock()).map_err(|e| unreadable("from stdin", &e));
+        }
+        if let Some(path) = &self.password_file {
+            let whence = format!("file {}", path.display());
+            let file = std::fs::File::open(path).map_err(|e| unreadable(&whence, &e))?;
+            return read_from(file).map_err(|e| unreadable(&whence, &e));
+        }
+        match std::env::var_os("SIGNET_PASSWORD") {
+            Some(value) => match value.into_string() {
+                Ok(text) => Ok(Password(text)),
+                Err(_) => Err(unreadable("in SIGNET_PASSWORD", &"not UTF-8")),
+            },
+            None => Err(Failure::usage(&SECRET_MISSING, "no password was given")),
+        }
+    }
+}
+
+fn read_from(reader: impl std::io::Read) -> std::io::Result<Password> {
+    let mut bytes = Vec::new();
+    reader.take(LONGEST).read_to_end(&mut bytes)?;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Password(text)),
+        // The error would carry the bytes; they are not shown.
+        Err(_) => Err(std::io::Error::other("not UTF-8")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_one_line_end_is_dropped() {
+        for (bytes, text) in [
+            (&b"pw"[..], "pw"),
+            (b"pw\n", "pw"),
+            (b"pw\r\n", "pw"),
+            (b"pw\n\n", "pw\n"),
+            (b"pw\r", "pw\r"),
+            (b" pw ", " pw "),
+            (b"", ""),
+            (b"a\0b", "a\0b"),
+        ] {
+            assert_eq!(read_from(bytes).ok().map(|p| p.0).as_deref(), Some(text), "{bytes:?}");
+        }
+        assert!(read_from(&b"\xff"[..]).map(|_| ()).is_err());
+    }
+}

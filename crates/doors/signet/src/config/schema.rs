@@ -1,0 +1,188 @@
+//! Every key of `signet.toml`, once: its type, default and explanation. The parser, the overrides by environment, `config
+//! show`, `config sample` and the list of known names all come from this one table.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::address::{Address, DatabaseUrl, NatsUrl};
+use super::choice::{CustodyKind, LogFormat, LogLevel, Roles};
+use super::value::{Count, Instance, Raw, Setting, Span};
+
+/// One key with what it holds now.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// The section; empty for keys above the first.
+    pub(crate) section: &'static str,
+    /// What the section is for.
+    pub(crate) section_doc: &'static str,
+    /// The key.
+    pub(crate) key: &'static str,
+    /// What it is for.
+    pub(crate) doc: &'static str,
+    /// What a value must be.
+    pub(crate) wanted: &'static str,
+    /// An example, for keys without a default.
+    pub(crate) example: &'static str,
+    /// Its value as TOML, secrets masked; none when unset.
+    pub(crate) value: Option<String>,
+}
+
+impl Entry {
+    /// `section.key`, or the key alone.
+    pub(crate) fn name(&self) -> String {
+        if self.section.is_empty() { self.key.to_owned() } else { format!("{}.{}", self.section, self.key) }
+    }
+
+    /// The environment variable that overrides it.
+    pub(crate) fn variable(&self) -> String {
+        let section = if self.section.is_empty() { String::new() } else { format!("_{}", self.section) };
+        format!("SIGNET{section}__{}", self.key).to_ascii_uppercase()
+    }
+}
+
+/// What came of setting a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Set {
+    /// Done.
+    Done,
+    /// There is no such key.
+    Unknown,
+    /// The value is not what the key wants; in words.
+    Wrong(&'static str),
+}
+
+macro_rules! settings {
+    ($(#[doc = $section_doc:literal] $section:ident in $name:literal: $Section:ident {
+        $($(#[doc = $doc:literal])+ $key:ident: $ty:ty = $default:expr;)+
+    })+) => {
+        $(
+            #[doc = $section_doc]
+            #[derive(Clone, Debug, PartialEq, Eq)]
+            pub(crate) struct $Section { $($(#[doc = $doc])+ pub(crate) $key: $ty),+ }
+        )+
+
+        /// All settings of one process.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub(crate) struct Settings { $(#[doc = $section_doc] pub(crate) $section: $Section),+ }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $($section: $Section { $($key: $default),+ }),+ }
+            }
+        }
+
+        impl Settings {
+            /// Sets one key.
+            pub(crate) fn set(&mut self, section: &str, key: &str, raw: &Raw) -> Set {
+                match (section, key) {
+                    $($(($name, stringify!($key)) => match <$ty as Setting>::read(raw) {
+                        Some(value) => { self.$section.$key = value; Set::Done }
+                        None => Set::Wrong(<$ty as Setting>::WANTED),
+                    },)+)+
+                    _ => Set::Unknown,
+                }
+            }
+
+            /// Every key with its present value.
+            pub(crate) fn entries(&self) -> Vec<Entry> {
+                vec![$($(Entry {
+                    section: $name,
+                    section_doc: $section_doc,
+                    key: stringify!($key),
+                    doc: concat!($($doc),+),
+                    wanted: <$ty as Setting>::WANTED,
+                    example: <$ty as Setting>::EXAMPLE,
+                    value: self.$section.$key.shown(),
+                }),+),+]
+            }
+        }
+    };
+}
+
+settings! {
+    /// The process itself.
+    process in "": Process {
+        /// What this process does: `api` serves REST and answers the message bus, `worker` orders, signs and publishes changes.
+        roles: Roles = Roles::all();
+        /// Where everything of this process is kept. `--data-dir` and `SIGNET_DATA_DIR` win over it.
+        data_dir: PathBuf = PathBuf::from("./signet-data");
+    }
+    /// Addresses to listen on. `--listen NAME=HOST:PORT` wins over them.
+    listen in "listen": Listen {
+        /// REST API, over TLS.
+        api: Address = Address::loopback(7443);
+        /// Health, readiness and metrics, plain HTTP; keep it off public networks.
+        management: Address = Address::loopback(7070);
+    }
+    /// The certificate of the API listener. Without files one is made and renewed in the data directory.
+    tls in "tls": Tls {
+        /// Certificate chain as PEM, leaf first. Read again on SIGHUP.
+        cert_file: Option<PathBuf> = None;
+        /// Its private key as PEM, mode 0600. Read again on SIGHUP.
+        key_file: Option<PathBuf> = None;
+    }
+    /// Where state is kept.
+    database in "database": Database {
+        /// `sqlite` keeps it in the data directory; replicas share one PostgreSQL.
+        url: DatabaseUrl = DatabaseUrl::Sqlite;
+        /// Most connections to PostgreSQL (1 to 500).
+        max_connections: Count<1, 500> = Count(16);
+        /// Certificates that the PostgreSQL server's must be signed by.
+        ca_file: Option<PathBuf> = None;
+    }
+    /// The message bus. Without a URL it stays inside the process.
+    nats in "nats": Nats {
+        /// The NATS server.
+        url: Option<NatsUrl> = None;
+        /// User name, with `password_file`.
+        user: Option<String> = None;
+        /// File that holds the password.
+        password_file: Option<PathBuf> = None;
+        /// NATS credentials file (JWT and key), instead of user and password.
+        creds_file: Option<PathBuf> = None;
+        /// Certificates that the NATS server's must be signed by.
+        ca_file: Option<PathBuf> = None;
+        /// Client certificate shown to the NATS server, as PEM.
+        cert_file: Option<PathBuf> = None;
+        /// Its private key, as PEM.
+        key_file: Option<PathBuf> = None;
+    }
+    /// The key that protects secrets at rest.
+    seal in "seal": Seal {
+        /// The key file, mode 0600; all replicas hold the same. Without it: `seal.key` in the data directory.
+        key_file: Option<PathBuf> = None;
+    }
+    /// Passwords of basic credentials.
+    password in "password": Password {
+        /// Cost of bcrypt (4 to 31): each step doubles the time of a check.
+        bcrypt_cost: Count<4, 31> = Count(10);
+    }
+    /// The part of Kaa's Client Credentials Management that this process plays.
+    kaa in "kaa": Kaa {
+        /// Name of the service instance: part of the subjects, and the queue group.
+        ccm_instance: Instance = Instance("ccm".to_owned());
+        /// Refuse the transitions that Kaa's product text does not name (from Inactive, and Suspended to Revoked).
+        strict_fsm: bool = false;
+        /// Authentication requests worked on at once (1 to 1024).
+        cap_concurrency: Count<1, 1024> = Count(8);
+        /// Authentication requests that may wait; more are told 503 at once (0 to 65536).
+        cap_queue_length: Count<0, 65536> = Count(128);
+    }
+    /// How fresh this process's knowledge of revocations is.
+    standing in "standing": Standing {
+        /// How often it is checked against the truth.
+        reconcile_interval: Span = Span(Duration::from_secs(30));
+    }
+    /// Where keys of authorities and seals live.
+    custody in "custody": Custody {
+        /// `software`: in this process, sealed at rest by the key of section `seal`.
+        kind: CustodyKind = CustodyKind::Software;
+    }
+    /// Log lines, on stderr.
+    log in "log": Log {
+        /// `auto` writes text on a terminal and JSON elsewhere.
+        format: LogFormat = LogFormat::Auto;
+        /// The least important lines that are written.
+        level: LogLevel = LogLevel::Info;
+    }
+}

@@ -1,0 +1,39 @@
+//! Every reason that this program can give, from the crates that declare them.
+
+use signet_model::Reason;
+
+/// The lists, by what they belong to.
+pub(crate) static LISTS: &[(&str, &[&Reason])] = &[
+    ("Common", signet_model::kinds::REASONS),
+    ("Configuration", crate::config::REASONS),
+    ("Command line", crate::cli::REASONS),
+    ("Client", signet_client::REASONS),
+];
+
+/// All reasons.
+pub(crate) fn all() -> impl Iterator<Item = &'static Reason> {
+    LISTS.iter().flat_map(|(_, list)| list.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_complete() {
+        let mut codes: Vec<&str> = all().map(|r| r.code).collect();
+        let count = codes.len();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), count, "a reason code is declared twice");
+        for reason in all() {
+            assert!(
+                reason.code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-')),
+                "{}",
+                reason.code
+            );
+            assert!(!reason.title.trim().is_empty() && !reason.fix.is_empty(), "{}", reason.code);
+            assert!((400..=599).contains(&reason.status), "{}", reason.code);
+        }
+    }
+}
