@@ -1,1 +1,57 @@
-//! Listeners, TLS, guards, problem details, paging, the route table and OpenAPI.
+//! HTTP for every room (design 8, 9): the route table with its guards, strict input, problem details, paging, the OpenAPI
+//! document, listeners with TLS, and the management surface. Not for outbound calls.
+//!
+//! ```
+//! use signet_http::{Answer, Guard, Problem, Route, RouteTable, Scoped};
+//! use signet_model::Role;
+//!
+//! #[derive(serde::Serialize, utoipa::ToSchema)]
+//! struct Greeting {
+//!     tenant: String,
+//! }
+//!
+//! async fn greet(Scoped(scope): Scoped) -> Result<Answer<Greeting>, Problem> {
+//!     Ok(Answer::ok(Greeting { tenant: scope.tenant.to_string() }))
+//! }
+//!
+//! let greeting = Route::get("/api/v1/tenants/{tenant}/greeting", Guard::Tenant(Role::Auditor))
+//!     .operation_id("greetingShow")
+//!     .summary("Greets the tenant")
+//!     .answer::<Greeting>(200)
+//!     .handler(greet);
+//! assert!(RouteTable::new().route(greeting).check().is_ok());
+//! ```
+
+mod answer;
+mod context;
+mod exchange;
+mod guard;
+mod idempotency;
+mod json;
+mod listen;
+mod metrics;
+mod openapi;
+mod page;
+mod problem;
+mod query;
+pub mod reasons;
+mod route;
+mod router;
+mod strict;
+mod trace;
+
+pub use answer::{Answer, NoContent};
+pub use context::{Asker, Scoped};
+pub use exchange::MAX_HEADER_BYTES;
+pub use guard::{Authenticate, BearerToken, Guard, TENANT_PARAMETER, TenantExists};
+pub use idempotency::{IDEMPOTENCY_KEY_HEADER, IdempotencyStore, Idempotent, KeyState, KeyedRequest, MaybeIdempotent, REPLAYED_HEADER};
+pub use json::{Json, MAX_BODY_BYTES, OptionalJson};
+pub use metrics::HttpMetrics;
+pub use openapi::ApiInfo;
+pub use page::{DEFAULT_LIMIT, Listing, MAX_LIMIT, NoFilter, Page, PageQuery, cursor};
+pub use problem::{PROBLEM_MEDIA_TYPE, Problem, ProblemBody};
+pub use query::{Path, Query};
+pub use route::{Method, Route, RouteBuilder, RouteEntry};
+pub use router::{Parts, RouteTable, TableError};
+pub use strict::MAX_DEPTH;
+pub use trace::TRACE_ID_HEADER;

@@ -1,0 +1,232 @@
+//! The OpenAPI 3.1 document of a route table: what is served and what is described come from one place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+use signet_model::{Reason, kinds};
+use utoipa::{PartialSchema as _, ToSchema as _};
+
+use crate::route::SchemaUse;
+use crate::{
+    DEFAULT_LIMIT, Guard, IDEMPOTENCY_KEY_HEADER, MAX_LIMIT, PROBLEM_MEDIA_TYPE, ProblemBody, RouteEntry, RouteTable, TENANT_PARAMETER,
+    TRACE_ID_HEADER, reasons,
+};
+
+/// Name of the one security scheme.
+const BEARER: &str = "bearer";
+
+/// What the document says about itself.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiInfo {
+    /// Title.
+    pub title: &'static str,
+    /// Version of the API.
+    pub version: &'static str,
+    /// A few sentences.
+    pub description: &'static str,
+}
+
+impl RouteTable {
+    /// The document, the same bytes for the same table.
+    pub fn openapi(&self, info: ApiInfo) -> Value {
+        let mut components = Components::default();
+        components.add(&ProblemBody::name(), &json_of(&ProblemBody::schema()));
+        let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+        for entry in self.entries() {
+            let operation = operation(entry, &mut components);
+            paths.entry(entry.path).or_default().insert(entry.method.as_str().to_ascii_lowercase(), operation);
+        }
+        json!({
+            "openapi": "3.1.0",
+            "info": { "title": info.title, "version": info.version, "description": info.description,
+                      "license": { "name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT" } },
+            "servers": [{ "url": "/" }],
+            "security": [{ BEARER: [] }],
+            "tags": tags(self),
+            "paths": paths,
+            "components": {
+                "schemas": components.0,
+                "securitySchemes": { BEARER: { "type": "http", "scheme": "bearer" } },
+            },
+        })
+    }
+}
+
+#[derive(Default)]
+struct Components(BTreeMap<String, Value>);
+
+impl Components {
+    fn add(&mut self, name: &str, schema: &Value) {
+        self.0.entry(name.to_owned()).or_insert_with(|| schema.clone());
+    }
+
+    /// Takes a schema with those that it refers to, and answers the reference to it.
+    fn take(&mut self, schema: &SchemaUse) -> Value {
+        for (name, other) in &schema.others {
+            self.add(name, &json_of(other));
+        }
+        self.add(&schema.name, &json_of(&schema.own));
+        json!({ "$ref": format!("#/components/schemas/{}", schema.name) })
+    }
+}
+
+/// Schemas are plain data, so turning them into JSON cannot fail; were it to, the document's test would show a null.
+fn json_of<T: serde::Serialize>(schema: &T) -> Value {
+    serde_json::to_value(schema).unwrap_or(Value::Null)
+}
+
+fn operation(entry: &RouteEntry, components: &mut Components) -> Value {
+    let mut operation = Map::new();
+    operation.insert("operationId".to_owned(), json!(entry.operation_id));
+    operation.insert("summary".to_owned(), json!(entry.summary));
+    operation.insert("description".to_owned(), json!(guard_in_words(entry.guard)));
+    operation.insert("tags".to_owned(), json!([tag(entry)]));
+    operation.insert("parameters".to_owned(), Value::Array(parameters(entry)));
+    if let Some((body, required)) = &entry.body {
+        let content = json!({ "application/json": { "schema": components.take(body) } });
+        operation.insert("requestBody".to_owned(), json!({ "required": required, "content": content }));
+    }
+    operation.insert("responses".to_owned(), responses(entry, components));
+    if entry.guard == Guard::Public {
+        operation.insert("security".to_owned(), json!([]));
+    }
+    Value::Object(operation)
+}
+
+fn guard_in_words(guard: Guard) -> String {
+    match guard {
+        Guard::Public => "Needs no token.".to_owned(),
+        Guard::Platform => "Needs the operator token.".to_owned(),
+        Guard::Tenant(role) => format!("Needs role `{role}` in the tenant, or the operator token."),
+        Guard::AnyCaller => "Needs any valid token.".to_owned(),
+    }
+}
+
+/// The noun that the path is about: the first plain segment after the tenant, else the last plain one.
+fn tag(entry: &RouteEntry) -> &'static str {
+    let plain = |segment: &&str| !segment.is_empty() && !segment.starts_with('{');
+    let after_tenant = entry.path.split_once("/{tenant}/").and_then(|(_, rest)| rest.split('/').find(plain));
+    after_tenant.or_else(|| entry.path.split('/').rfind(plain)).unwrap_or("root")
+}
+
+fn tags(table: &RouteTable) -> Vec<Value> {
+    let names: BTreeSet<&str> = table.entries().map(tag).collect();
+    names.into_iter().map(|name| json!({ "name": name })).collect()
+}
+
+fn parameters(entry: &RouteEntry) -> Vec<Value> {
+    let path = entry.path_parameters().map(|name| {
+        let description = if name == TENANT_PARAMETER { "Name of the tenant" } else { "Which one" };
+        json!({ "name": name, "in": "path", "required": true, "description": description, "schema": { "type": "string" } })
+    });
+    let mut parameters: Vec<Value> = path.collect();
+    if entry.paged {
+        let limit = json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT });
+        parameters.push(json!({ "name": "limit", "in": "query", "description": "Most items of the page", "schema": limit }));
+        let after = "`next` of the previous page";
+        parameters.push(json!({ "name": "after", "in": "query", "description": after, "schema": { "type": "string" } }));
+    }
+    if let Some(query) = &entry.query {
+        parameters.extend(query_parameters(&json_of(&query.own)));
+    }
+    if entry.idempotent {
+        parameters.push(json!({
+            "name": IDEMPOTENCY_KEY_HEADER, "in": "header",
+            "description": "The same key and body within 24 hours get the same answer, and nothing is made twice",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
+        }));
+    }
+    parameters
+}
+
+/// The members of a query's struct, each as a parameter. An absent parameter is no null, so null is no type of it.
+fn query_parameters(schema: &Value) -> Vec<Value> {
+    let required: BTreeSet<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let members = schema["properties"].as_object().into_iter().flatten();
+    let parameter = |(name, member): (&String, &Value)| {
+        let mut schema = without_null(member);
+        let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+        let mut parameter = json!({ "name": name, "in": "query", "required": required.contains(name.as_str()), "schema": schema });
+        if let (Some(description), Some(parameter)) = (description, parameter.as_object_mut()) {
+            parameter.insert("description".to_owned(), description);
+        }
+        parameter
+    };
+    members.map(parameter).collect()
+}
+
+fn without_null(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    let Some(members) = schema.as_object_mut() else { return schema };
+    if let Some(Value::Array(types)) = members.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            members.insert("type".to_owned(), only);
+        }
+    }
+    schema
+}
+
+fn responses(entry: &RouteEntry, components: &mut Components) -> Value {
+    let mut responses = Map::new();
+    let trace = json!({ TRACE_ID_HEADER: { "description": "Finds this request in the logs", "schema": { "type": "string" } } });
+    for (status, schema) in &entry.answers {
+        let mut response = json!({ "description": phrase(*status), "headers": trace });
+        if let (Some(schema), Some(response)) = (schema, response.as_object_mut()) {
+            response.insert("content".to_owned(), json!({ "application/json": { "schema": components.take(schema) } }));
+        }
+        responses.insert(status.to_string(), response);
+    }
+    let mut by_status: BTreeMap<u16, BTreeSet<&str>> = BTreeMap::new();
+    for reason in entry.reasons.iter().copied().chain(surface_reasons(entry)) {
+        by_status.entry(reason.status).or_default().insert(reason.code);
+    }
+    let problem = format!("#/components/schemas/{}", ProblemBody::name());
+    for (status, codes) in by_status {
+        let codes: Vec<String> = codes.into_iter().map(|code| format!("`{code}`")).collect();
+        let content = json!({ PROBLEM_MEDIA_TYPE: { "schema": { "$ref": problem } } });
+        let description = format!("{}: {}", phrase(status), codes.join(", "));
+        responses.insert(status.to_string(), json!({ "description": description, "headers": trace, "content": content }));
+    }
+    Value::Object(responses)
+}
+
+fn phrase(status: u16) -> &'static str {
+    http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Answer")
+}
+
+/// What guard, body, query and server may answer on this route, whatever its handler does.
+fn surface_reasons(entry: &RouteEntry) -> impl Iterator<Item = &'static Reason> {
+    let mut found: Vec<&'static Reason> = vec![
+        &kinds::INTERNAL,
+        &reasons::REQUEST_DEADLINE,
+        &reasons::STARTING,
+        &reasons::HEADERS_TOO_LARGE,
+        &reasons::REQUEST_HOST,
+        &reasons::ROUTE_METHOD_NOT_ALLOWED,
+    ];
+    if entry.guard != Guard::Public {
+        found.extend([&reasons::AUTH_MISSING, &reasons::AUTH_INVALID, &reasons::AUTH_EXPIRED, &reasons::AUTH_ROLE_MISSING]);
+        found.extend([&kinds::STANDING_STALE, &kinds::STORAGE_UNAVAILABLE]);
+    }
+    if entry.scope() == "tenant" {
+        found.push(&reasons::TENANT_NOT_FOUND);
+    }
+    if entry.body.is_some() {
+        found.extend([&reasons::BODY_TOO_LARGE, &reasons::BODY_MEDIA_TYPE, &reasons::BODY_MALFORMED, &reasons::BODY_TOO_SLOW]);
+    }
+    if entry.body.is_some() || entry.query.is_some() || entry.path_parameters().next().is_some() {
+        found.extend([&kinds::INPUT_INVALID, &reasons::INPUT_NUL]);
+    }
+    if entry.body.is_some() || entry.query.is_some() {
+        found.push(&reasons::INPUT_UNKNOWN_MEMBER);
+    }
+    if entry.paged {
+        found.push(&reasons::PAGE_CURSOR_INVALID);
+    }
+    if entry.idempotent {
+        found.push(&reasons::IDEMPOTENCY_KEY_INVALID);
+    }
+    found.into_iter()
+}
