@@ -1,0 +1,146 @@
+"""Starts a nats-server and a Signet, runs its command line, counts checks. Everything binds to loopback and ends with us."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+
+class Report:
+    """Counts checks and prints one line for each."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+
+    def check(self, what, ok, seen=""):
+        if ok:
+            self.passed += 1
+            print(f"PASS {what}", flush=True)
+        else:
+            self.failed += 1
+            print(f"FAIL {what} | saw {str(seen)[:500]}", flush=True)
+        return bool(ok)
+
+    def equal(self, what, seen, expected):
+        return self.check(what, seen == expected, f"{seen!r}, expected {expected!r}")
+
+
+def needed(variable):
+    """A variable that xtask sets. A suite without its servers fails; it is never skipped."""
+    value = os.environ.get(variable)
+    if not value:
+        raise SystemExit(f"{variable} is not set: run `cargo xtask test`, or see conformance/README.md")
+    return value
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def bound_to_us(signal_name, *command):
+    """The command gets the signal when this process dies, however it dies."""
+    return ["setpriv", "--pdeathsig", signal_name, "--", *map(str, command)]
+
+
+class NatsServer:
+    """A nats-server of this run's own: Kaa's subjects are the same in every installation."""
+
+    def __init__(self, directory):
+        program = shutil.which("nats-server") or "/usr/sbin/nats-server"
+        port = free_port()
+        self.url = f"nats://127.0.0.1:{port}"
+        log = open(directory / "nats.log", "wb")
+        self.process = subprocess.Popen(bound_to_us("TERM", program, "-a", "127.0.0.1", "-p", port), stdout=log, stderr=log)
+        for _ in range(500):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise SystemExit("nats-server did not start: " + (directory / "nats.log").read_text())
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+class Signet:
+    """A running Signet on a NATS, and its command line."""
+
+    def __init__(self, directory, nats_url, production, settings=""):
+        self.directory = directory
+        self.binary = pathlib.Path(needed("SIGNET_BIN")).resolve()
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("SIGNET_")}
+        self.environment.update(SIGNET_DATA_DIR=str(directory / "d"), NO_COLOR="1")
+        if production:
+            configuration = (
+                f'roles = ["api", "worker"]\ndata_dir = "{directory / "d"}"\n'
+                f'[database]\nurl = "{fresh_database()}"\n[nats]\nurl = "{nats_url}"\n{settings}'
+            )
+            (directory / "signet.toml").write_text(configuration)
+            arguments = ["serve", "--config", directory / "signet.toml"]
+        else:
+            arguments = ["up", "--data-dir", directory / "d", "--nats", nats_url]
+        self.log = directory / "signet.log"
+        self.process = subprocess.Popen(
+            bound_to_us("KILL", self.binary, *arguments, "--any-port", "-o", "json"),
+            env=self.environment, cwd=directory, stdout=subprocess.PIPE, stderr=open(self.log, "wb"), text=True,
+        )
+        line = self.process.stdout.readline()
+        try:
+            self.ready = json.loads(line)
+        except ValueError:
+            raise SystemExit(f"signet did not become ready: {line!r} {self.log.read_text()[-3000:]}") from None
+
+    def run(self, *arguments, stdin=""):
+        """Exit code, JSON of standard output or None, standard error."""
+        done = subprocess.run(
+            [self.binary, *arguments, "-o", "json"], input=stdin, capture_output=True, text=True,
+            env=self.environment, cwd=self.directory, timeout=60,
+        )
+        try:
+            answer = json.loads(done.stdout)
+        except ValueError:
+            answer = None
+        return done.returncode, answer, done.stderr
+
+    def ok(self, *arguments, stdin=""):
+        """The JSON of a command that must succeed."""
+        code, answer, errors = self.run(*arguments, stdin=stdin)
+        if code != 0:
+            raise AssertionError(f"signet {' '.join(arguments)} ended with {code}: {errors}")
+        return answer
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        return self.process.returncode
+
+
+_databases = 0
+
+
+def fresh_database():
+    """An empty database of its own on the PostgreSQL that xtask started."""
+    global _databases
+    _databases += 1
+    admin = needed("SIGNET_TEST_POSTGRES")
+    name = f"conformance_{os.getpid()}_{_databases}"
+    subprocess.run(["psql", "-X", "-q", "-d", admin, "-c", f"CREATE DATABASE {name}"], check=True)
+    return admin.rsplit("/", 1)[0] + "/" + name
+
+
+def scratch():
+    return pathlib.Path(tempfile.mkdtemp(prefix="signet-conformance-"))
