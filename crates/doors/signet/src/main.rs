@@ -3,6 +3,7 @@
 mod cli;
 mod clock;
 mod config;
+mod lifecycle;
 mod reasons;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ pub(crate) static LISTS: &[(&str, &[&Reason])] = &[
     ("Common", signet_model::kinds::REASONS),
     ("Configuration", crate::config::REASONS),
     ("Command line", crate::cli::REASONS),
+    ("Server start", crate::lifecycle::REASONS),
     ("Client", signet_client::REASONS),
 ];
 

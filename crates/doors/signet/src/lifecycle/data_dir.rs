@@ -1,0 +1,122 @@
+//! The data directory: made with mode 0700, checked for what a server needs of it, and held by one process at a time.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use signet_model::Refusal;
+
+use super::reasons::{DATA_DIR_IN_USE, DATA_DIR_UNUSABLE};
+
+/// Held by flock for as long as the process lives; the kernel lets go of it however the process ends.
+const LOCK_FILE: &str = "signet.lock";
+
+/// A data directory that this process holds.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    path: PathBuf,
+    /// Kept for its lock.
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the directory where it is missing and takes its lock.
+    pub(crate) fn hold(path: &Path) -> Result<Self, Refusal> {
+        let path = make(path)?;
+        let lock_path = path.join(LOCK_FILE);
+        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&lock_path);
+        let mut lock = opened.map_err(|e| unusable(&path, &format!("{} cannot be opened: {e}", lock_path.display())))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // The lock says enough; the number in the file only helps to find the holder.
+                let _ = lock.take(20).read_to_string(&mut holder);
+                let pid = holder.trim().parse::<u32>().map_or_else(|_| "another process".to_owned(), |pid| format!("process {pid}"));
+                return Err(Refusal::new(&DATA_DIR_IN_USE, format!("{} is held by {pid}", path.display()))
+                    .with_fix(format!("Stop {pid} first, or give this one a directory of its own with `--data-dir DIR`.")));
+            }
+            Err(TryLockError::Error(e)) => return Err(unusable(&path, &format!("its lock cannot be taken: {e}"))),
+        }
+        let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
+        written.map_err(|e| unusable(&path, &format!("{} cannot be written: {e}", lock_path.display())))?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// The directory, absolute.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Whether some process holds the directory now, and which, as far as it says.
+pub(crate) fn holder(path: &Path) -> Option<Option<u32>> {
+    let mut file = File::open(path.join(LOCK_FILE)).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            file.read_to_string(&mut text).ok()?;
+            Some(text.trim().parse().ok())
+        }
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+/// Makes a directory that only this user can enter; the answer is its absolute path.
+pub(crate) fn make(path: &Path) -> Result<PathBuf, Refusal> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| unusable(path, &format!("cannot be made: {e}")))?;
+    let absolute = path.canonicalize().map_err(|e| unusable(path, &format!("cannot be opened: {e}")))?;
+    std::fs::read_dir(&absolute).map_err(|e| unusable(path, &format!("cannot be read: {e}")))?;
+    Ok(absolute)
+}
+
+/// The refusal of a directory, with a fix that fits what is wrong with it.
+fn unusable(path: &Path, why: &str) -> Refusal {
+    let shown = path.display();
+    let refusal = Refusal::new(&DATA_DIR_UNUSABLE, format!("the data directory {shown} {why}"));
+    let own = rustix::process::geteuid().as_raw();
+    match std::fs::metadata(path) {
+        Ok(meta) if !meta.is_dir() => refusal.with_fix(format!("{shown} is not a directory: name another with `--data-dir DIR`.")),
+        Ok(meta) if meta.uid() != own => {
+            refusal.with_fix(format!("It belongs to user {}: `chown -R {own} {shown}` as root, or run as that user.", meta.uid()))
+        }
+        Ok(meta) if meta.mode() & 0o700 != 0o700 => refusal.with_fix(format!("Give its owner access: `chmod 700 {shown}`.")),
+        Ok(_) => refusal.with_fix(
+            "Its file system must be writable: check `mount` and the free space, or name another directory with `--data-dir DIR`.",
+        ),
+        Err(_) => refusal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time_and_the_other_is_told_who() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/d");
+        let held = DataDir::hold(&path).unwrap();
+        assert_eq!(held.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let refusal = DataDir::hold(&path).unwrap_err();
+        assert_eq!(refusal.reason.code, "data-dir.in-use");
+        assert!(refusal.detail.contains(&format!("process {}", std::process::id())), "{}", refusal.detail);
+        assert_eq!(holder(&path), Some(Some(std::process::id())));
+        drop(held);
+        assert_eq!(holder(&path), None);
+        DataDir::hold(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_in_its_place_is_refused_in_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        let refusal = DataDir::hold(&path).unwrap_err();
+        assert_eq!(refusal.reason.code, "data-dir.unusable");
+        assert!(refusal.fix().contains("not a directory"), "{}", refusal.fix());
+    }
+}
