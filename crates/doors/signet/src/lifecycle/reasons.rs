@@ -7,10 +7,6 @@ signet_model::reasons! {
     DATA_DIR_UNUSABLE = ("data-dir.unusable", 400, "Name a directory that this user can write with `--data-dir DIR`.");
     /// No listener of this process has that name.
     LISTEN_UNKNOWN = ("listen.unknown", 400, "Name one of the listeners that `signet config sample` shows under [listen].");
-    /// The address to listen on is taken.
-    LISTEN_ADDRESS_IN_USE = ("listen.address-in-use", 503, "Stop the process that holds it, or choose another address with `--listen NAME=HOST:PORT` or `--any-port`.");
-    /// The address to listen on cannot be had.
-    LISTEN_ADDRESS = ("listen.address-unusable", 400, "Choose an address of this machine with `--listen NAME=HOST:PORT`.");
     /// The certificate or key of a listener cannot be used.
     TLS_FILES = ("tls.files-invalid", 400, "Name a matching pair of PEM files by `tls.cert_file` and `tls.key_file`, or neither.");
     /// A private key can be read by others.
