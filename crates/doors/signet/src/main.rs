@@ -5,6 +5,8 @@ mod clock;
 mod config;
 mod lifecycle;
 mod reasons;
+#[cfg(test)]
+mod reference;
 
 use std::process::ExitCode;
 

@@ -26,22 +26,55 @@ pub(crate) enum Format {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Globals {
     /// Data directory: of this server, or of the one to talk to
-    #[arg(long, global = true, env = "SIGNET_DATA_DIR", value_name = "DIR", help_heading = "Global options", display_order = 100)]
+    #[arg(
+        long,
+        global = true,
+        env = "SIGNET_DATA_DIR",
+        hide_env_values = true,
+        value_name = "DIR",
+        help_heading = "Global options",
+        display_order = 100
+    )]
     pub(crate) data_dir: Option<PathBuf>,
     /// URL of the API; else from DIR/endpoint.json
-    #[arg(long, global = true, env = "SIGNET_SERVER", value_name = "URL", help_heading = "Global options", display_order = 101)]
+    #[arg(
+        long,
+        global = true,
+        env = "SIGNET_SERVER",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Global options",
+        display_order = 101
+    )]
     pub(crate) server: Option<String>,
     /// File of the bearer token; else DIR/operator.token
-    #[arg(long, global = true, env = "SIGNET_TOKEN_FILE", value_name = "FILE", help_heading = "Global options", display_order = 102)]
+    #[arg(
+        long,
+        global = true,
+        env = "SIGNET_TOKEN_FILE",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Global options",
+        display_order = 102
+    )]
     pub(crate) token_file: Option<PathBuf>,
     /// File of trusted certificates; else DIR/tls/ca.pem; else the system's
-    #[arg(long, global = true, env = "SIGNET_CA_FILE", value_name = "FILE", help_heading = "Global options", display_order = 103)]
+    #[arg(
+        long,
+        global = true,
+        env = "SIGNET_CA_FILE",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Global options",
+        display_order = 103
+    )]
     pub(crate) ca_file: Option<PathBuf>,
     /// Tenant to work in
     #[arg(
         long,
         global = true,
         env = "SIGNET_TENANT",
+        hide_env_values = true,
         value_name = "TENANT",
         default_value = "default",
         help_heading = "Global options",
@@ -54,6 +87,7 @@ pub(crate) struct Globals {
         long,
         global = true,
         env = "SIGNET_OUTPUT",
+        hide_env_values = true,
         value_name = "FORMAT",
         default_value = "table",
         help_heading = "Global options",
@@ -61,10 +95,10 @@ pub(crate) struct Globals {
     )]
     pub(crate) output: Format,
     /// Do not ask before doing what cannot be undone
-    #[arg(long, global = true, env = "SIGNET_YES", value_parser = FalseyValueParser::new(), help_heading = "Global options", display_order = 106)]
+    #[arg(long, global = true, env = "SIGNET_YES", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Global options", display_order = 106)]
     pub(crate) yes: bool,
     /// Nothing on stderr but errors
-    #[arg(long, global = true, env = "SIGNET_QUIET", value_parser = FalseyValueParser::new(), help_heading = "Global options", display_order = 107)]
+    #[arg(long, global = true, env = "SIGNET_QUIET", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Global options", display_order = 107)]
     pub(crate) quiet: bool,
 }
 

@@ -2,6 +2,7 @@
 //! text are refused, and how every outcome becomes an exit code.
 
 mod api_token;
+mod audit;
 mod completions;
 mod config;
 mod confirm;
@@ -53,6 +54,7 @@ enum Command {
     Identity(identity::IdentityArgs),
     Credential(credential::CredentialArgs),
     ApiToken(api_token::ApiTokenArgs),
+    Audit(audit::AuditArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -77,6 +79,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Identity(args) => identity::run(globals, args),
         Command::Credential(args) => credential::run(globals, args),
         Command::ApiToken(args) => api_token::run(globals, args),
+        Command::Audit(args) => audit::run(globals, args),
         Command::Config(args) => config::run(globals, args),
         Command::Completions(args) => completions::run(args),
     }
