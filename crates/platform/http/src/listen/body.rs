@@ -1,0 +1,98 @@
+//! Bodies with a clock: a request's body that must arrive in time, and an answer's body that counts as work until taken.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::BoxError;
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::BodyTooSlow;
+use super::activity::ExchangeMark;
+
+/// A request's body under two deadlines: for each pause and for the whole.
+pub(crate) struct TimedBody<B> {
+    inner: B,
+    pause: Duration,
+    end: Instant,
+    /// Made at the first pause: most bodies never make one.
+    clock: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+impl<B> TimedBody<B> {
+    pub(crate) fn new(inner: B, pause: Duration, whole: Duration) -> Self {
+        let now = Instant::now();
+        Self { inner, pause, end: now.checked_add(whole).unwrap_or(now), clock: None, waiting: false }
+    }
+}
+
+impl<B> HttpBody for TimedBody<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
+            this.waiting = false;
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        if !this.waiting {
+            let pause = Instant::now().checked_add(this.pause).unwrap_or(this.end);
+            let until = pause.min(this.end);
+            match &mut this.clock {
+                Some(clock) => clock.as_mut().reset(until),
+                None => this.clock = Some(Box::pin(sleep_until(until))),
+            }
+            this.waiting = true;
+        }
+        if let Some(clock) = &mut this.clock {
+            ready!(clock.as_mut().poll(cx));
+        }
+        Poll::Ready(Some(Err(Box::new(BodyTooSlow))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// An answer's body that keeps its exchange marked as running.
+pub(crate) struct MarkedBody {
+    inner: Body,
+    _mark: ExchangeMark,
+}
+
+impl MarkedBody {
+    pub(crate) fn new(inner: Body, mark: ExchangeMark) -> Self {
+        Self { inner, _mark: mark }
+    }
+}
+
+impl HttpBody for MarkedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

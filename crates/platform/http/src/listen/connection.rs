@@ -1,0 +1,120 @@
+//! One connection, from the end of its handshake to its end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+
+use axum::response::Response;
+use futures_util::future::BoxFuture;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::activity::{Activity, Verdict};
+use super::body::{MarkedBody, TimedBody};
+use super::stall::StallGuard;
+use super::{Limits, Site};
+
+/// The peer's address, as an extension of each request. Behind a proxy it is the proxy's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
+
+/// What a connection needs to be served.
+pub(crate) struct Connection {
+    pub(crate) site: Site,
+    pub(crate) peer: SocketAddr,
+    pub(crate) limits: Limits,
+    pub(crate) drain: CancellationToken,
+}
+
+/// The protocol, as the handshake settled it; plain connections speak HTTP/1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Serves `$connection` until it ends, is idle or stuck; politely when draining. One text for both protocols, whose
+/// connection types share no trait.
+macro_rules! drive {
+    ($connection:expr, $this:expr, $activity:expr) => {{
+        let mut connection = pin!($connection);
+        let mut tick = tokio::time::interval($this.limits.tick());
+        let mut ending = false;
+        loop {
+            tokio::select! {
+                // Broken connections are the peer's matter and too many to log.
+                _ = connection.as_mut() => break,
+                () = $this.drain.cancelled(), if !ending => {
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                _ = tick.tick() => match $activity.verdict(&$this.limits, Instant::now()) {
+                    Verdict::Live => {}
+                    // A peer that was asked to end and is still idle a tick later is cut.
+                    Verdict::Idle if ending => break,
+                    Verdict::Idle => {
+                        ending = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    Verdict::Stuck => break,
+                },
+            }
+        }
+    }};
+}
+
+impl Connection {
+    pub(crate) async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: T, protocol: Protocol) {
+        let io = TokioIo::new(StallGuard::new(stream, self.limits.write_stall));
+        let activity = Activity::new();
+        let exchange = Exchanges { site: self.site.clone(), peer: self.peer, limits: self.limits, activity: activity.clone() };
+        let head_bytes = usize::try_from(self.limits.max_head_bytes).unwrap_or(usize::MAX);
+        match protocol {
+            Protocol::Http1 => {
+                let mut builder = http1::Builder::new();
+                builder.timer(TokioTimer::new()).header_read_timeout(self.limits.head);
+                builder.max_header_size(head_bytes).max_buf_size(head_bytes.saturating_add(16 * 1024));
+                drive!(builder.serve_connection(io, exchange), self, activity);
+            }
+            Protocol::Http2 => {
+                let mut builder = http2::Builder::new(TokioExecutor::new());
+                builder.timer(TokioTimer::new()).keep_alive_interval(self.limits.idle).keep_alive_timeout(self.limits.head);
+                builder.max_header_list_size(self.limits.max_head_bytes).max_concurrent_streams(self.limits.max_streams);
+                builder.max_pending_accept_reset_streams(self.limits.max_reset_streams);
+                drive!(builder.serve_connection(io, exchange), self, activity);
+            }
+        }
+    }
+}
+
+/// The service of one connection.
+#[derive(Clone)]
+struct Exchanges {
+    site: Site,
+    peer: SocketAddr,
+    limits: Limits,
+    activity: Activity,
+}
+
+impl Service<Request<Incoming>> for Exchanges {
+    type Response = http::Response<MarkedBody>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let mark = self.activity.begin();
+        let (site, limits) = (self.site.clone(), self.limits);
+        let mut request = request.map(|body| TimedBody::new(body, limits.body_pause, limits.body));
+        request.extensions_mut().insert(PeerAddress(self.peer));
+        Box::pin(async move {
+            let response: Response = site.answer(request).await;
+            Ok(response.map(|body| MarkedBody::new(body, mark)))
+        })
+    }
+}
