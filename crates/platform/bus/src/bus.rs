@@ -112,15 +112,36 @@ impl Bus {
     /// # Errors
     /// No responders, no answer within `deadline`, no connection or one lost meanwhile, or a status message.
     pub async fn request(&self, subject: &Subject, payload: impl Into<Bytes>, deadline: Duration) -> Result<Message, BusError> {
+        self.request_until(subject, payload, deadline, |message| Some(message.clone())).await
+    }
+
+    /// Asks and waits for the first answer that `accept` makes something of. Where anybody may answer, a wrong answer that
+    /// comes first must not stand in the way of the right one.
+    ///
+    /// # Errors
+    /// As [`Bus::request`]; without an accepted answer a timeout.
+    pub async fn request_until<T>(
+        &self,
+        subject: &Subject,
+        payload: impl Into<Bytes>,
+        deadline: Duration,
+        mut accept: impl FnMut(&Message) -> Option<T>,
+    ) -> Result<T, BusError> {
         let end = end_of(deadline);
         let mut awaited = self.expect().await?;
         let message = OutMessage { subject: subject.clone(), reply: Some(awaited.subject.clone()), payload: payload.into() };
         self.send_until(message, end).await?;
-        let answer = self.answer(&mut awaited, end).await?;
-        match answer.status {
-            None => Ok(answer),
-            Some(NO_RESPONDERS) => Err(BusError::NoResponders),
-            Some(status) => Err(BusError::Status(status)),
+        loop {
+            let answer = self.answer(&mut awaited, end).await?;
+            match answer.status {
+                None => {
+                    if let Some(accepted) = accept(&answer) {
+                        return Ok(accepted);
+                    }
+                }
+                Some(NO_RESPONDERS) => return Err(BusError::NoResponders),
+                Some(status) => return Err(BusError::Status(status)),
+            }
         }
     }
 
@@ -221,9 +242,9 @@ impl Bus {
         };
         tokio::select! {
             biased;
-            answer = timeout_at(end, &mut awaited.answer) => match answer {
-                Ok(Ok(message)) => Ok(message),
-                Ok(Err(_)) => Err(BusError::Closed),
+            answer = timeout_at(end, awaited.answers.recv()) => match answer {
+                Ok(Some(message)) => Ok(message),
+                Ok(None) => Err(BusError::Closed),
                 Err(_) => Err(BusError::Timeout),
             },
             () = lost => Err(BusError::Disconnected),

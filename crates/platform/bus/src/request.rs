@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rand::Rng as _;
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 
 use crate::message::Sink;
 use crate::{BusError, Message, Pattern, Subject, SubjectError};
 
 /// Most requests and echoes outstanding at once; one more is refused as overloaded.
 pub(crate) const MOST_OUTSTANDING: usize = 16_384;
+
+/// Answers to one request that may wait to be looked at; the first is all that most requests take.
+const MOST_ANSWERS: usize = 16;
 
 /// 128 random bits as hex: whoever cannot guess it cannot answer in somebody's place.
 pub(crate) fn random_token() -> String {
@@ -23,15 +26,15 @@ pub(crate) fn random_token() -> String {
 
 pub(crate) struct Outstanding {
     inbox: String,
-    waiting: Mutex<HashMap<String, oneshot::Sender<Message>>>,
+    waiting: Mutex<HashMap<String, mpsc::Sender<Message>>>,
 }
 
-/// One awaited answer; forgotten when dropped.
+/// One awaited answer, or several where the first may not be the right one; forgotten when dropped.
 pub(crate) struct Awaited {
     outstanding: Arc<Outstanding>,
     token: String,
     pub(crate) subject: Subject,
-    pub(crate) answer: oneshot::Receiver<Message>,
+    pub(crate) answers: mpsc::Receiver<Message>,
 }
 
 impl Drop for Awaited {
@@ -54,23 +57,24 @@ impl Outstanding {
     pub(crate) fn expect(self: &Arc<Self>) -> Result<Awaited, BusError> {
         let token = random_token();
         let subject = Subject::new(&format!("{}.{token}", self.inbox))?;
-        let (sender, answer) = oneshot::channel();
+        let (sender, answers) = mpsc::channel(MOST_ANSWERS);
         let mut waiting = self.waiting.lock();
         if waiting.len() >= MOST_OUTSTANDING {
             return Err(BusError::Overloaded);
         }
         waiting.insert(token.clone(), sender);
         drop(waiting);
-        Ok(Awaited { outstanding: Arc::clone(self), token, subject, answer })
+        Ok(Awaited { outstanding: Arc::clone(self), token, subject, answers })
     }
 }
 
 impl Sink for Outstanding {
     fn deliver(&self, message: Message) {
-        let waiting = message.subject.as_str().rsplit_once('.').and_then(|(_, token)| self.waiting.lock().remove(token));
-        if let Some(sender) = waiting {
-            // The one who asked may have gone away; then nobody needs the answer.
-            sender.send(message).ok();
+        let waiting = self.waiting.lock();
+        let sender = message.subject.as_str().rsplit_once('.').and_then(|(_, token)| waiting.get(token));
+        if let Some(sender) = sender {
+            // Whoever asked may have gone away, or have more answers than it will look at; then this one is not needed.
+            sender.try_send(message).ok();
         }
     }
 

@@ -91,6 +91,7 @@ on_both_back_ends!(
     each_request_gets_its_own_answer,
     a_request_that_nobody_hears_fails_at_once,
     a_request_without_an_answer_times_out_and_a_late_one_is_ignored,
+    a_wrong_answer_does_not_stand_in_the_way_of_the_right_one,
     nobody_listening_is_a_status_message_on_the_reply_subject,
     a_full_queue_loses_what_does_not_fit_and_counts_it,
     a_payload_over_the_limit_is_refused_before_it_is_sent,

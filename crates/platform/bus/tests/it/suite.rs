@@ -126,6 +126,20 @@ pub(crate) async fn a_request_without_an_answer_times_out_and_a_late_one_is_igno
     assert_eq!(&asking.await.unwrap().unwrap().payload[..], b"in time");
 }
 
+pub(crate) async fn a_wrong_answer_does_not_stand_in_the_way_of_the_right_one(world: World) {
+    let mut requests = world.other.subscribe(&world.pattern("many"), None, 8).await.unwrap();
+    settled(&world.other).await;
+    let asking = tokio::spawn({
+        let (bus, subject) = (world.bus.clone(), world.subject("many"));
+        async move { bus.request_until(&subject, "?", PATIENCE, |m| (&m.payload[..] == b"right").then_some(42)).await }
+    });
+    let reply = next(&mut requests).await.reply.unwrap();
+    for answer in ["wrong", "", "right", "late"] {
+        world.other.publish(&reply, None, answer).await.unwrap();
+    }
+    assert_eq!(asking.await.unwrap(), Ok(42));
+}
+
 pub(crate) async fn nobody_listening_is_a_status_message_on_the_reply_subject(world: World) {
     let mut replies = world.bus.subscribe(&world.pattern("replica.basic-response"), None, 8).await.unwrap();
     settled(&world.bus).await;
