@@ -70,7 +70,15 @@ where
     I: IntoIterator<Item = S>,
     S: AsRef<std::ffi::OsStr>,
 {
-    let mut command = Command::new(signet_binary());
+    run_in(Command::new(signet_binary()), directory, variables, arguments, stdin)
+}
+
+/// As [`run`], for a command that wraps the binary, such as a shell.
+pub fn run_in<I, S>(mut command: Command, directory: &Path, variables: &[(&str, &str)], arguments: I, stdin: &[u8]) -> Output
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<std::ffi::OsStr>,
+{
     clean_environment(&mut command);
     command.args(arguments).envs(variables.iter().copied()).current_dir(directory);
     finish(command, stdin)

@@ -44,7 +44,36 @@ impl Server {
     ) -> Result<Self, String> {
         let log = directory.join(format!("{name}.log"));
         let errors = File::options().create(true).append(true).open(&log).map_err(|error| error.to_string())?;
-        let mut command = process::bound_to_us("KILL", signet_binary());
+        Self::launch(process::bound_to_us("KILL", signet_binary()), directory, &log, errors, arguments, variables)
+    }
+
+    /// As [`Server::try_start`], inside a mount namespace of its own where `mounted` is a tmpfs of so many MiB. From
+    /// outside it is seen through `/proc/PID/root`. Works without root where user namespaces do.
+    pub fn try_start_on_small_disk<S: AsRef<std::ffi::OsStr>>(
+        directory: &Path,
+        mounted: &Path,
+        mebibytes: u32,
+        arguments: &[S],
+    ) -> Result<Self, String> {
+        let log = directory.join("server.log");
+        let errors = File::options().create(true).append(true).open(&log).map_err(|error| error.to_string())?;
+        let mut command = process::bound_to_us("KILL", "unshare");
+        if !signet_testkit::debian::is_root() {
+            command.arg("--map-root-user");
+        }
+        let script = format!("mount -t tmpfs -o size={mebibytes}m signet-test \"$0\" && exec \"$@\"");
+        command.args(["--mount", "--", "sh", "-c", &script]).arg(mounted).arg(signet_binary());
+        Self::launch(command, directory, &log, errors, arguments, &[])
+    }
+
+    fn launch<S: AsRef<std::ffi::OsStr>>(
+        mut command: std::process::Command,
+        directory: &Path,
+        log: &Path,
+        errors: File,
+        arguments: &[S],
+        variables: &[(&str, &str)],
+    ) -> Result<Self, String> {
         output::clean_environment(&mut command);
         command.args(arguments).envs(variables.iter().copied()).current_dir(directory);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
@@ -52,7 +81,7 @@ impl Server {
         let first_line = child.stdout.take().map(first_line);
         let line = first_line.and_then(|line| line.recv_timeout(READY_WITHIN).ok()).unwrap_or_default();
         let ready = serde_json::from_str(&line).unwrap_or(Value::Null);
-        let mut server = Self { child, ready, log };
+        let mut server = Self { child, ready, log: log.to_owned() };
         if server.ready.get("event").and_then(Value::as_str) == Some("ready") {
             return Ok(server);
         }

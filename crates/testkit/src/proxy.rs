@@ -2,7 +2,9 @@
 //!
 //! It runs on a thread and a runtime of its own, so a test that blocks does not stall the packets.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,10 +29,14 @@ pub enum ProxyMode {
     Slow(Duration),
 }
 
+/// Local ports of the connections that a proxy has open to its upstream.
+type Ports = Arc<Mutex<BTreeSet<u16>>>;
+
 /// A TCP proxy between a client under test and a real server. It ends when dropped.
 pub struct FaultProxy {
     address: SocketAddr,
     mode: watch::Sender<ProxyMode>,
+    upstream_ports: Ports,
     _stop_on_drop: oneshot::Sender<()>,
 }
 
@@ -48,17 +54,19 @@ impl FaultProxy {
         let address = listener.local_addr().map_err(TestkitError::at("127.0.0.1:0"))?;
         let (mode, watched) = watch::channel(ProxyMode::Forward);
         let (stop, stopped) = oneshot::channel::<()>();
+        let upstream_ports = Ports::default();
+        let ports = Arc::clone(&upstream_ports);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TestkitError::at("runtime"))?;
         std::thread::spawn(move || {
             runtime.block_on(async move {
                 let Ok(listener) = TcpListener::from_std(listener) else { return };
                 tokio::select! {
-                    () = accept(listener, upstream, watched) => {}
+                    () = accept(listener, upstream, watched, ports) => {}
                     _ = stopped => {}
                 }
             });
         });
-        Ok(Self { address, mode, _stop_on_drop: stop })
+        Ok(Self { address, mode, upstream_ports, _stop_on_drop: stop })
     }
 
     /// Where clients connect.
@@ -74,17 +82,23 @@ impl FaultProxy {
         format!("{scheme}://{user}{}{path}", self.address)
     }
 
+    /// Whether this proxy has an open connection to its upstream from this local port: the upstream's own view of who a
+    /// client is, such as PostgreSQL's `pg_stat_activity.client_port`.
+    pub fn owns_upstream_port(&self, port: u16) -> bool {
+        self.upstream_ports.lock().unwrap_or_else(PoisonError::into_inner).contains(&port)
+    }
+
     /// Changes what happens from now on, to open connections too.
     pub fn set(&self, mode: ProxyMode) {
         self.mode.send_replace(mode);
     }
 }
 
-async fn accept(listener: TcpListener, upstream: String, mode: watch::Receiver<ProxyMode>) {
+async fn accept(listener: TcpListener, upstream: String, mode: watch::Receiver<ProxyMode>, ports: Ports) {
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                tokio::spawn(serve(client, upstream.clone(), mode.clone()));
+                tokio::spawn(serve(client, upstream.clone(), mode.clone(), Arc::clone(&ports)));
             }
             // Out of descriptors or a connection that died while it queued: the next one may do better.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -92,7 +106,7 @@ async fn accept(listener: TcpListener, upstream: String, mode: watch::Receiver<P
     }
 }
 
-async fn serve(client: TcpStream, upstream: String, mut mode: watch::Receiver<ProxyMode>) {
+async fn serve(client: TcpStream, upstream: String, mut mode: watch::Receiver<ProxyMode>, ports: Ports) {
     // A real peer behind a black hole is not reached either: connect when packets flow.
     if mode.wait_for(|mode| *mode != ProxyMode::Blackhole).await.is_err() || *mode.borrow() == ProxyMode::Cut {
         return reset(client);
@@ -102,6 +116,10 @@ async fn serve(client: TcpStream, upstream: String, mut mode: watch::Receiver<Pr
         // Small requests should not wait for one another; without it the proxy is merely slower.
         let _slower_without = stream.set_nodelay(true);
     }
+    let port = server.local_addr().map(|address| address.port()).unwrap_or_default();
+    let note = |ports: &Ports| ports.lock().unwrap_or_else(PoisonError::into_inner).insert(port);
+    let forget = |ports: &Ports| ports.lock().unwrap_or_else(PoisonError::into_inner).remove(&port);
+    note(&ports);
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let ended_by_mode = {
@@ -113,6 +131,7 @@ async fn serve(client: TcpStream, upstream: String, mut mode: watch::Receiver<Pr
             ((), ()) = async { tokio::join!(up, down) } => false,
         }
     };
+    forget(&ports);
     if ended_by_mode {
         for stream in [from_client.reunite(to_client), from_server.reunite(to_server)].into_iter().flatten() {
             reset(stream);

@@ -1,5 +1,15 @@
 //! Black-box scenarios. Each module is one story about the built binary.
 
+mod bad_input;
+mod command_line;
 mod corpus;
+mod events;
+mod kill;
+mod load;
+mod mistakes;
+mod outage;
+mod probes;
+mod replicas;
+mod storage_full;
 mod tampering;
 mod walk;

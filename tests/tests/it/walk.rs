@@ -1,7 +1,7 @@
 //! The walk of the house, row by row: a credential from birth to revocation, on both deployments.
 
 use serde_json::Value;
-use signet_tests::{Deployment, House, Server, run};
+use signet_tests::{Deployment, House, Plan};
 
 /// Text at a path of member names.
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
@@ -41,7 +41,7 @@ fn walk(house: &House) {
 
 fn the_ready_line_tells_what_runs(house: &House) {
     use std::os::unix::fs::PermissionsExt;
-    let server = house.server.as_ref().unwrap();
+    let server = house.server();
     let ready = &server.ready;
     assert_eq!(ready["pid"], server.pid());
     assert!(ready["version"].is_string() && ready["data_dir"].is_string() && ready["elapsed_ms"].is_number(), "{ready}");
@@ -155,11 +155,7 @@ fn row_12_the_log_tells_who_did_what(house: &House, id: &str) {
 }
 
 fn row_13_the_log_verifies_beside_a_running_server(house: &House) {
-    let from: &[&str] = match house.deployment {
-        Deployment::Embedded => &["--data-dir", "d"],
-        Deployment::Production => &["--config", "signet.toml"],
-    };
-    let verdict = house.run(&[&["audit", "verify", "-o", "json"], from].concat()).ok();
+    let verdict = house.verify().ok();
     assert_eq!(verdict["ok"], true);
     assert!(verdict["records"].as_u64().unwrap() > 6 && verdict["size"].as_u64().unwrap() > 6, "{verdict}");
     assert!(!text(&verdict, "root").is_empty());
@@ -171,7 +167,7 @@ fn row_14_what_is_wrong_is_named(house: &House) {
     bad.refused(6, "config.unknown-key");
     assert!(bad.stderr.contains("roles"), "the nearest name: {}", bad.stderr);
 
-    let taken = format!("api={}", house.server.as_ref().unwrap().listener("api"));
+    let taken = format!("api={}", house.server().listener("api"));
     let same_port = ["up", "--data-dir", "d2", "--any-port", "--listen", &taken, "-o", "json"];
     house.run(&same_port).refused(7, "listen.address-in-use");
     house.run(&house.server_arguments()).refused(5, "data-dir.in-use");
@@ -204,17 +200,17 @@ fn row_16_lists_have_pages(house: &House) {
 #[test]
 fn ports_that_were_chosen_are_taken_again_after_a_restart() {
     let mut house = House::open(Deployment::Embedded);
-    let before = house.server.as_ref().unwrap().ready["listeners"].clone();
+    let before = house.server().ready["listeners"].clone();
     house.stop();
     house.start();
-    assert_eq!(house.server.as_ref().unwrap().ready["listeners"], before);
+    assert_eq!(house.server().ready["listeners"], before);
 }
 
 #[test]
-fn a_killed_server_leaves_an_endpoint_that_is_told_apart_from_a_running_one() {
+fn a_killed_server_leaves_an_endpoint_that_is_told_from_a_living_one() {
     let mut house = House::open(Deployment::Embedded);
-    let pid = house.server.as_ref().unwrap().pid();
-    house.server.as_mut().unwrap().kill().unwrap();
+    let pid = house.server().pid();
+    house.kill();
     let answer = house.run(&["tenant", "list", "-o", "json"]);
     answer.refused(7, "server.unreachable");
     assert!(answer.stderr.contains(&pid.to_string()), "the pid of the dead server: {}", answer.stderr);
@@ -225,11 +221,8 @@ fn a_killed_server_leaves_an_endpoint_that_is_told_apart_from_a_running_one() {
 #[test]
 fn a_server_on_a_real_bus_has_the_same_embedded_store() {
     let nats = signet_testkit::TestNats::private("");
-    let house = House::prepare(Deployment::Embedded);
-    let arguments = ["up", "--data-dir", "d", "--any-port", "--nats", nats.url(), "-o", "json"];
-    let mut server = Server::start(house.path(), "server", &arguments, &[]);
-    house.run(&["tenant", "create", "acme", "-o", "json"]).exits(0);
-    assert!(server.terminate().unwrap().success());
-    let without_server = run(house.path(), &[("SIGNET_DATA_DIR", "d")], ["audit", "verify", "-o", "json"], b"");
-    assert_eq!(without_server.ok()["ok"], true);
+    let mut house = Plan::of(Deployment::Embedded).nats(nats.url()).open();
+    walk(&house);
+    house.stop();
+    assert_eq!(house.verify().ok()["ok"], true, "verify needs no server");
 }
