@@ -6,7 +6,7 @@ use std::pin::pin;
 
 use axum::response::Response;
 use futures_util::future::BoxFuture;
-use http::Request;
+use http::{HeaderValue, Request, header};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
@@ -109,11 +109,16 @@ impl Service<Request<Incoming>> for Exchanges {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let mark = self.activity.begin();
+        // RFC 9112 section 6.1: whether a `Content-Length` stood beside it is hidden from us, so the connection ends.
+        let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
         let (site, limits) = (self.site.clone(), self.limits);
         let mut request = request.map(|body| TimedBody::new(body, limits.body_pause, limits.body));
         request.extensions_mut().insert(PeerAddress(self.peer));
         Box::pin(async move {
-            let response: Response = site.answer(request).await;
+            let mut response: Response = site.answer(request).await;
+            if chunked {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok(response.map(|body| MarkedBody::new(body, mark)))
         })
     }
