@@ -1,8 +1,10 @@
 //! Signing without showing the key (design 12): the trait that CA, ledger and token signer use, and its software form.
 
+mod any;
 mod ed25519;
 mod p256;
 
+pub use any::public_key_of;
 pub use ed25519::{Ed25519Key, Ed25519Public};
 pub use p256::P256Key;
 

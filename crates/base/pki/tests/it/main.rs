@@ -1,0 +1,6 @@
+//! Certificates against OpenSSL and rustls' own verifier, and the files of people.
+
+mod field_cases;
+mod issue;
+mod openssl;
+mod properties;
