@@ -152,7 +152,7 @@ fn no_endpoint(file: &Path) -> String {
 }
 
 /// The causes of an error in one line, since reqwest's own text stops at "error sending request".
-fn chain(error: &reqwest::Error) -> String {
+pub(crate) fn chain(error: &reqwest::Error) -> String {
     let mut causes: Vec<String> = Vec::new();
     let mut next: Option<&dyn std::error::Error> = std::error::Error::source(error);
     while let Some(cause) = next {

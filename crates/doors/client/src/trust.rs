@@ -24,6 +24,14 @@ pub(crate) fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, ClientError> {
     Ok(config)
 }
 
+/// TLS settings that trust nobody, for clients that speak plain HTTP only.
+pub(crate) fn nobody() -> Result<ClientConfig, ClientError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let fault = |e: rustls::Error| ClientError::local(&CA_FILE_INVALID, e.to_string());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(fault)?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
 fn with_file(provider: Arc<CryptoProvider>, path: &Path) -> Result<ClientConfig, ClientError> {
     let fault = |why: &dyn std::fmt::Display| ClientError::local(&CA_FILE_INVALID, format!("{}: {why}", path.display()));
     let pem = std::fs::read(path).map_err(|e| fault(&e))?;

@@ -87,17 +87,24 @@ fn run(cli: &Cli) -> Outcome {
 
 /// None when the arguments asked for help or the version, which is then printed.
 fn parse(args: Vec<OsString>) -> Result<Option<Cli>, Failure> {
-    if let Some(number) = args.iter().position(|arg| arg.to_str().is_none()) {
-        return Err(Failure::usage(&USAGE, format!("argument {number} is not UTF-8 text")));
-    }
+    // Paths may be any bytes; whatever else is not text is refused by its number, since its text cannot be shown.
+    let odd: Vec<String> = args.iter().enumerate().filter(|(_, arg)| arg.to_str().is_none()).map(|(n, _)| n.to_string()).collect();
     match Cli::try_parse_from(args) {
+        Err(e) if e.kind() == ErrorKind::InvalidUtf8 || (!odd.is_empty() && !is_display(&e)) => {
+            Err(Failure::usage(&USAGE, format!("argument {} is not UTF-8 text", odd.join(" and "))))
+        }
         Ok(cli) => Ok(Some(cli)),
-        Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+        Err(e) if is_display(&e) => {
             output::print(&e.render().ansi().to_string())?;
             Ok(None)
         }
         Err(e) => Err(Failure::usage(&USAGE, said_by_parser(&e))),
     }
+}
+
+/// Whether the "error" is the page that was asked for.
+fn is_display(error: &clap::Error) -> bool {
+    matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
 }
 
 /// The parser's message in one line: what is wrong, and its tips.

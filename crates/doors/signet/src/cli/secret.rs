@@ -4,19 +4,21 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use clap::Args;
+use signet_crypto::Secret;
 
 use super::failure::{Failure, SECRET_MISSING, SECRET_UNREADABLE};
 
 /// More than any password that is accepted, so that a longer one is refused with its own reason.
 const LONGEST: u64 = 64 * 1024;
 
-/// A password on its way to the server. No `Debug`.
-pub(crate) struct Password(String);
+/// A password on its way to the server; known to be text.
+pub(crate) struct Password(Secret);
 
 impl Password {
     /// Its text.
     pub(crate) fn text(&self) -> &str {
-        &self.0
+        // Made from a String in every constructor.
+        self.0.expose_str().unwrap_or_default()
     }
 }
 
@@ -46,7 +48,7 @@ impl PasswordSource {
         }
         match std::env::var_os("SIGNET_PASSWORD") {
             Some(value) => match value.into_string() {
-                Ok(text) => Ok(Password(text)),
+                Ok(text) => Ok(Password(text.into())),
                 Err(_) => Err(unreadable("in SIGNET_PASSWORD", &"not UTF-8")),
             },
             None => Err(Failure::usage(&SECRET_MISSING, "no password was given")),
@@ -64,7 +66,7 @@ fn read_from(reader: impl std::io::Read) -> std::io::Result<Password> {
         }
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(Password(text)),
+        Ok(text) => Ok(Password(text.into())),
         // The error would carry the bytes; they are not shown.
         Err(_) => Err(std::io::Error::other("not UTF-8")),
     }
@@ -86,7 +88,7 @@ mod tests {
             (b"", ""),
             (b"a\0b", "a\0b"),
         ] {
-            assert_eq!(read_from(bytes).ok().map(|p| p.0).as_deref(), Some(text), "{bytes:?}");
+            assert_eq!(read_from(bytes).ok().as_ref().map(Password::text), Some(text), "{bytes:?}");
         }
         assert!(read_from(&b"\xff"[..]).map(|_| ()).is_err());
     }

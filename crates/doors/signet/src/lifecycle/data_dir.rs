@@ -65,6 +65,11 @@ pub(crate) fn holder(path: &Path) -> Option<Option<u32>> {
 
 /// Makes a directory that only this user can enter; the answer is its absolute path.
 pub(crate) fn make(path: &Path) -> Result<PathBuf, Refusal> {
+    if path.to_str().is_none() {
+        // The database and the ready line name it as text.
+        let refusal = Refusal::new(&DATA_DIR_UNUSABLE, format!("the name of the data directory {} is not UTF-8 text", path.display()));
+        return Err(refusal.with_fix("Rename it, or name another with `--data-dir DIR`."));
+    }
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| unusable(path, &format!("cannot be made: {e}")))?;
     let absolute = path.canonicalize().map_err(|e| unusable(path, &format!("cannot be opened: {e}")))?;
     std::fs::read_dir(&absolute).map_err(|e| unusable(path, &format!("cannot be read: {e}")))?;
@@ -108,6 +113,13 @@ mod tests {
         drop(held);
         assert_eq!(holder(&path), None);
         DataDir::hold(&path).unwrap();
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_is_refused_in_words() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let refusal = DataDir::hold(Path::new(std::ffi::OsStr::from_bytes(b"d\xe4ta"))).unwrap_err();
+        assert_eq!(refusal.reason.code, "data-dir.unusable");
     }
 
     #[test]

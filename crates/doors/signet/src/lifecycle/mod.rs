@@ -1,9 +1,13 @@
-//! A server's life: start, run, drain.
+//! x
 mod data_dir;
 mod files;
 mod hardening;
+mod health;
+mod listeners;
 mod logs;
+mod metrics;
 mod notify;
 mod ports;
 mod reasons;
+mod signals;
 pub(crate) use reasons::REASONS;
