@@ -3,6 +3,8 @@
 mod cli;
 mod clock;
 mod config;
+#[cfg(test)]
+mod corpus;
 mod lifecycle;
 mod reasons;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use signet_client::decode_text;
-use signet_model::Refusal;
+use signet_model::{Refusal, log_text};
 use toml::de::{DeTable, DeValue};
 
 use super::nearest::nearest;
@@ -81,6 +81,8 @@ fn set(settings: &mut Settings, section: &str, key: &str, value: &DeValue<'_>, p
 }
 
 fn unknown(place: &str, what: &str, meant: Option<&str>) -> Refusal {
+    // A quoted key may hold anything, and this goes to a terminal.
+    let what = log_text(what, 160);
     match meant {
         Some(meant) => Refusal::new(&CONFIG_UNKNOWN_KEY, format!("{place}: unknown {what}; the nearest known name is `{meant}`"))
             .with_fix(format!("Write `{meant}`, or remove it; `signet config sample` prints every key with its meaning.")),
