@@ -198,3 +198,17 @@ fn every_command_has_help_with_examples_and_unknown_ones_are_usage_errors() {
         house.run(wrong).exits(2);
     }
 }
+
+#[test]
+fn the_openapi_document_is_of_version_3_1_without_idioms_of_3_0() {
+    let house = House::open(Deployment::Embedded);
+    let document = house.run(&["openapi"]).ok();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
+    assert!(!document.to_string().contains("\"nullable\""), "null is a type in 3.1");
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            assert!(operation["operationId"].is_string(), "{method} {path} has no operationId, so generators invent one");
+            assert!(operation["responses"].as_object().is_some_and(|answers| answers.len() > 1), "{method} {path} names no refusal");
+        }
+    }
+}

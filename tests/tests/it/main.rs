@@ -12,4 +12,7 @@ mod probes;
 mod replicas;
 mod storage_full;
 mod tampering;
+mod tenancy;
+mod tls_files;
+mod unit;
 mod walk;

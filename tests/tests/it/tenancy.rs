@@ -1,0 +1,155 @@
+//! No id of another tenant can be read, changed or told from an absent one: every route, with callers of two tenants.
+//!
+//! The routes come from the OpenAPI document, so a route that is added is tested by being there.
+
+use serde_json::{Value, json};
+use signet_tests::{Answer, Deployment, House, Rest};
+
+/// One tenant with one object of each kind.
+struct Tenant {
+    name: &'static str,
+    rest: Rest,
+    ids: Ids,
+}
+
+struct Ids {
+    identity: String,
+    credential: String,
+    token: String,
+    position: String,
+}
+
+#[test]
+fn a_caller_cannot_tell_another_tenants_ids_from_absent_ones_on_the_embedded_default() {
+    every_route(&House::open(Deployment::Embedded));
+}
+
+#[test]
+fn a_caller_cannot_tell_another_tenants_ids_from_absent_ones_on_postgresql() {
+    every_route(&House::open(Deployment::Production));
+}
+
+fn every_route(house: &House) {
+    let tenants = [furnish(house, "anna"), furnish(house, "berta")];
+    let before: Vec<Vec<Value>> = tenants.iter().map(|tenant| contents(house, tenant.name)).collect();
+    let document = house.run(&["openapi"]).ok();
+    let mut tried = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap().iter().filter(|(method, _)| method.as_str() != "parameters") {
+            tried += usize::from(path.contains("{tenant}"));
+            for (caller, other) in [(&tenants[0], &tenants[1]), (&tenants[1], &tenants[0])] {
+                route(caller, other, method, path, operation);
+            }
+        }
+    }
+    assert!(tried >= 12, "only {tried} routes of a tenant in the document");
+    let after: Vec<Vec<Value>> = tenants.iter().map(|tenant| contents(house, tenant.name)).collect();
+    assert_eq!(before, after, "a refused request changed something");
+}
+
+fn route(caller: &Tenant, other: &Tenant, method: &str, path: &str, operation: &Value) {
+    if !path.contains("{tenant}") {
+        // What is above the tenants is for the platform, or says nothing about any of them.
+        let answer = ask(&caller.rest, method, path);
+        assert!(!answer.text().contains(other.name), "{method} {path} tells {} of {}: {}", caller.name, other.name, answer.text());
+        return;
+    }
+    // The other tenant's own address, and that of a tenant that does not exist.
+    let foreign = ask(&caller.rest, method, &filled(path, other.name, &other.ids));
+    let absent = ask(&caller.rest, method, &filled(path, "nowhere", &other.ids));
+    assert!(matches!(foreign.status, 401 | 403 | 404), "{method} {path} by {}: {} {}", caller.name, foreign.status, foreign.text());
+    assert_eq!(
+        comparable(&foreign, other.name),
+        comparable(&absent, "nowhere"),
+        "{method} {path}: {} can tell {}",
+        caller.name,
+        other.name
+    );
+
+    // The caller's own address with the other tenant's ids, and with ids that do not exist.
+    if path.matches('{').count() < 2 {
+        return;
+    }
+    let theirs = ask(&caller.rest, method, &filled(path, caller.name, &other.ids));
+    let nobodys = of_nobody(&caller.ids);
+    let none = ask(&caller.rest, method, &filled(path, caller.name, &nobodys));
+    assert_eq!(theirs.status, 404, "{method} {path} by {} ({}): {}", caller.name, operation["operationId"], theirs.text());
+    assert_eq!(with_ids_hidden(&theirs, &other.ids), with_ids_hidden(&none, &nobodys), "{method} {path}");
+}
+
+fn ask(rest: &Rest, method: &str, path: &str) -> Answer {
+    let method = method.to_ascii_uppercase();
+    let body: &[u8] = if method == "GET" { b"" } else { b"{}" };
+    let headers: &[(&str, &str)] = if body.is_empty() { &[] } else { &[("content-type", "application/json")] };
+    rest.answered(&method, path, headers, body)
+}
+
+/// The path with every parameter filled in: an id by the kind of list that it stands in.
+fn filled(path: &str, tenant: &str, ids: &Ids) -> String {
+    let segments: Vec<&str> = path.split('/').collect();
+    let fill = |(index, segment): (usize, &&str)| match (*segment, index.checked_sub(1).and_then(|before| segments.get(before))) {
+        ("{tenant}", _) => tenant.to_owned(),
+        (parameter, Some(list)) if parameter.starts_with('{') => match *list {
+            "identities" => ids.identity.clone(),
+            "credentials" => ids.credential.clone(),
+            "api-tokens" => ids.token.clone(),
+            "audit" => ids.position.clone(),
+            unknown => panic!("{path}: no id for a list called {unknown}; add one to this test"),
+        },
+        (plain, _) => plain.to_owned(),
+    };
+    segments.iter().enumerate().map(fill).collect::<Vec<_>>().join("/")
+}
+
+/// Everything that a caller sees, but for what must differ.
+fn comparable(answer: &Answer, name: &str) -> (u16, String) {
+    let mut body = answer.json();
+    if let Some(members) = body.as_object_mut() {
+        members.remove("trace_id");
+    }
+    (answer.status, body.to_string().replace(name, "TENANT"))
+}
+
+fn with_ids_hidden(answer: &Answer, ids: &Ids) -> (u16, String) {
+    let (status, mut text) = comparable(answer, "\0");
+    for id in [&ids.identity, &ids.credential, &ids.token] {
+        text = text.replace(id.as_str(), "ID");
+    }
+    (status, text.replace(&format!(" {} ", ids.position), " ID ").replace(&format!("`{}`", ids.position), "`ID`"))
+}
+
+fn furnish(house: &House, name: &'static str) -> Tenant {
+    house.run(&["tenant", "create", name, "-o", "json"]).exits(0);
+    let run = |arguments: &[&str], stdin: &str| {
+        let all = [arguments, &["--tenant", name, "-o", "json"]].concat();
+        house.run_with(&all, stdin).ok()
+    };
+    let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
+    let identity = id(&run(&["identity", "create", "dev-1", "--kind", "device"], ""));
+    let credential = id(&run(&["credential", "create", "basic", "bob", "--identity", "dev-1", "--password-stdin"], "pw"));
+    let made = run(&["api-token", "create", "--role", "owner", "--expires", "1d"], "");
+    let rest = house.rest().with_token(made["token"].as_str().unwrap());
+    let audit = rest.get(&format!("/api/v1/tenants/{name}/audit")).json();
+    let position = audit["items"][0]["position"].to_string();
+    assert_eq!(rest.get(&format!("/api/v1/tenants/{name}/credentials/{credential}")).status, 200, "its own caller sees it");
+    Tenant { name, rest, ids: Ids { identity, credential, token: id(&made), position } }
+}
+
+/// Ids of the same form that nobody has.
+fn of_nobody(like: &Ids) -> Ids {
+    let zeros =
+        |id: &str| id.split_once('_').map_or_else(|| "0".repeat(20), |(prefix, rest)| format!("{prefix}_{}", "0".repeat(rest.len())));
+    let (identity, credential, token) = (zeros(&like.identity), zeros(&like.credential), zeros(&like.token));
+    Ids { identity, credential, token, position: "999999".to_owned() }
+}
+
+fn contents(house: &House, tenant: &str) -> Vec<Value> {
+    let rest = house.rest();
+    let lists = ["identities", "credentials", "api-tokens", "audit"];
+    let mut all: Vec<Value> = lists.iter().map(|list| rest.get(&format!("/api/v1/tenants/{tenant}/{list}?limit=1000")).json()).collect();
+    // The use of a token is upkeep, and allowed to show.
+    for item in all[2]["items"].as_array_mut().unwrap() {
+        item.as_object_mut().unwrap().insert("last_used_at".to_owned(), json!(null));
+    }
+    all
+}
