@@ -49,7 +49,9 @@ pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, mut request: Req
         }
     };
     let mut response = answer.instrument(span.clone()).await;
+    let mut reason = "none";
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        reason = problem.refusal().reason.code;
         let rendered = problem.render(Some(&exchange.trace));
         let (parts, _) = response.into_parts();
         let mut whole = rendered;
@@ -59,14 +61,13 @@ pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, mut request: Req
             }
         }
         response = whole;
-        span.in_scope(|| tracing::debug!(target: "signet::http", reason = problem.refusal().reason.code, "refused"));
     }
     finish(response.headers_mut(), &exchange);
     let (status, took) = (response.status().as_u16(), started.elapsed());
     shared.metrics.answered(method, route, status, took);
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let caller = exchange.caller.get().copied().unwrap_or("none");
-    span.in_scope(|| tracing::info!(target: "signet::http", method, route, status, micros, caller, "answered"));
+    span.in_scope(|| tracing::info!(target: "signet::http", method, route, status, reason, micros, caller, "answered"));
     if head { without_body(response) } else { response }
 }
 

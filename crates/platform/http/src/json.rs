@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
-use signet_model::log_text;
+use signet_model::{Refusal, log_text};
 
 use crate::listen::BodyTooSlow;
 use crate::strict::{parse, read};
@@ -27,9 +27,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         let (parts, body) = request.into_parts();
         check_media_type(&parts.headers)?;
         let bytes = collect(&parts.headers, body).await?;
-        let value = parse(&bytes).and_then(read).map_err(|fault| fault.refusal("the body"))?;
-        Ok(Self(value))
+        Ok(Self(json_from_slice(&bytes)?))
     }
+}
+
+/// One strict JSON value.
+fn json_from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    parse(bytes).and_then(read).map_err(|fault| fault.refusal("the body"))
 }
 
 /// An optional body: nothing at all reads as `T::default()`.
@@ -46,8 +50,7 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
             return Ok(Self(T::default()));
         }
         check_media_type(&parts.headers)?;
-        let value = parse(&bytes).and_then(read).map_err(|fault| fault.refusal("the body"))?;
-        Ok(Self(value))
+        Ok(Self(json_from_slice(&bytes)?))
     }
 }
 

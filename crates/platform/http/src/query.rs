@@ -20,8 +20,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Ok(Self(read_words(words(parts.uri.query().unwrap_or(""))?)?))
+        Ok(Self(query_from_str(parts.uri.query().unwrap_or(""))?))
     }
+}
+
+/// A query, without its `?`.
+fn query_from_str<T: DeserializeOwned>(query: &str) -> Result<T, Refusal> {
+    read_words(words(query)?)
 }
 
 /// Reads a struct out of decoded parameters.

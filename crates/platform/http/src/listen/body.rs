@@ -1,6 +1,8 @@
 //! Bodies with a clock: a request's body that must arrive in time, and an answer's body that counts as work until taken.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -21,12 +23,24 @@ pub(crate) struct TimedBody<B> {
     /// Made at the first pause: most bodies never make one.
     clock: Option<Pin<Box<Sleep>>>,
     waiting: bool,
+    /// Set when the body is dropped before its end.
+    unread: Arc<AtomicBool>,
+    ended: bool,
 }
 
-impl<B> TimedBody<B> {
-    pub(crate) fn new(inner: B, pause: Duration, whole: Duration) -> Self {
+impl<B: HttpBody> TimedBody<B> {
+    pub(crate) fn new(inner: B, pause: Duration, whole: Duration, unread: Arc<AtomicBool>) -> Self {
         let now = Instant::now();
-        Self { inner, pause, end: now.checked_add(whole).unwrap_or(now), clock: None, waiting: false }
+        let (end, ended) = (now.checked_add(whole).unwrap_or(now), inner.is_end_stream());
+        Self { inner, pause, end, clock: None, waiting: false, unread, ended }
+    }
+}
+
+impl<B> Drop for TimedBody<B> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.unread.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -42,6 +56,7 @@ where
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
             this.waiting = false;
+            this.ended |= frame.is_none() || this.inner.is_end_stream();
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         if !this.waiting {

@@ -3,10 +3,12 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use axum::response::Response;
 use futures_util::future::BoxFuture;
-use http::{HeaderValue, Request, header};
+use http::{Request, header};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
@@ -71,9 +73,10 @@ macro_rules! drive {
 
 impl Connection {
     pub(crate) async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: T, protocol: Protocol) {
-        let io = TokioIo::new(StallGuard::new(stream, self.limits.write_stall));
-        let activity = Activity::new();
-        let exchange = Exchanges { site: self.site.clone(), peer: self.peer, limits: self.limits, activity: activity.clone() };
+        let (activity, unread) = (Activity::new(), Arc::default());
+        let io = TokioIo::new(StallGuard::new(stream, self.limits.write_stall, Arc::clone(&unread)));
+        let exchange =
+            Exchanges { site: self.site.clone(), peer: self.peer, limits: self.limits, activity: activity.clone(), protocol, unread };
         let head_bytes = usize::try_from(self.limits.max_head_bytes).unwrap_or(usize::MAX);
         match protocol {
             Protocol::Http1 => {
@@ -100,6 +103,8 @@ struct Exchanges {
     peer: SocketAddr,
     limits: Limits,
     activity: Activity,
+    protocol: Protocol,
+    unread: Arc<AtomicBool>,
 }
 
 impl Service<Request<Incoming>> for Exchanges {
@@ -109,15 +114,14 @@ impl Service<Request<Incoming>> for Exchanges {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let mark = self.activity.begin();
-        // RFC 9112 section 6.1: whether a `Content-Length` stood beside it is hidden from us, so the connection ends.
-        let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-        let (site, limits) = (self.site.clone(), self.limits);
-        let mut request = request.map(|body| TimedBody::new(body, limits.body_pause, limits.body));
+        let (site, limits, protocol) = (self.site.clone(), self.limits, self.protocol);
+        let mut request = request.map(|body| TimedBody::new(body, limits.body_pause, limits.body, Arc::clone(&self.unread)));
         request.extensions_mut().insert(PeerAddress(self.peer));
         Box::pin(async move {
             let mut response: Response = site.answer(request).await;
-            if chunked {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            if protocol == Protocol::Http2 {
+                // Such headers are HTTP/1's alone (RFC 9113 section 8.2.2).
+                response.headers_mut().remove(header::CONNECTION);
             }
             Ok(response.map(|body| MarkedBody::new(body, mark)))
         })

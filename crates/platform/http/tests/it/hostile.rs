@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use signet_http::{Limits, TlsMode};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::{PATIENCE, Reply, ask, plain, serve, talk};
@@ -171,6 +171,39 @@ async fn a_client_that_takes_no_bytes_is_cut() {
         }
     };
     tokio::time::timeout(PATIENCE, gone).await.expect("cut");
+}
+
+#[tokio::test]
+async fn an_exchange_that_does_not_end_is_cut() {
+    let limits = Limits { exchange: Duration::from_millis(100), ..Limits::default() };
+    let (listener, _) = serve(TlsMode::Plain, limits).await;
+    assert_eq!(talk(listener.address(), b"GET /sleep HTTP/1.1\r\nHost: x\r\n\r\n").await, "");
+}
+
+/// Sends a large body in two parts, the second one after the refusal, and reads the answer to its end.
+async fn send_on(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) -> u16 {
+    let half = "x".repeat(1024 * 1024);
+    let request = format!("POST /t/acme/things HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {}\r\n\r\n{half}", 2 * half.len());
+    stream.write_all(request.as_bytes()).await.expect("the first half is taken");
+    stream.flush().await.expect("the first half is taken");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stream.write_all(half.as_bytes()).await.expect("the second half is taken");
+    stream.flush().await.expect("the second half is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an end, and no reset");
+    Reply::parse(&answer).0.status
+}
+
+#[tokio::test]
+async fn whoever_sends_too_much_still_reads_why() {
+    let (listener, _) = serve(tls::mode(), Limits::default()).await;
+    let (plain, _) = plain().await;
+    for (head, status) in [("", 401), ("Authorization: Bearer platform\r\n", 413)] {
+        let stream = TcpStream::connect(plain.address()).await.expect("connect");
+        assert_eq!(send_on(stream, head).await, status);
+        let stream = tls::connect(listener.address(), &["http/1.1"]).await.expect("handshake");
+        assert_eq!(send_on(stream, head).await, status);
+    }
 }
 
 /// HTTP/2 frame: length, type, flags, stream (RFC 9113 section 4.1).

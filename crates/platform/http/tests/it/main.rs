@@ -15,6 +15,7 @@ mod guards;
 mod hostile;
 mod idempotency;
 mod listening;
+mod logs;
 mod management;
 mod openapi;
 mod routes;

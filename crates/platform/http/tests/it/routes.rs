@@ -21,7 +21,13 @@ async fn unknown_paths_and_methods_are_problems() {
     allowed.sort_unstable();
     assert_eq!(allowed, ["GET", "HEAD", "POST"]);
     assert_eq!(ask(address, "BREW", "/public", "", "").await.status, 405);
-    assert_eq!(ask(address, "OPTIONS", "/public", "", "").await.status, 405);
+    for (method, path, status) in
+        [("OPTIONS", "/public", 405), ("OPTIONS", "*", 404), ("CONNECT", "x:1", 404), ("GET", "http://x/public", 200)]
+    {
+        let reply = ask(address, method, path, "", "").await;
+        assert_eq!((reply.status, reply.headers["x-content-type-options"].as_str()), (status, "nosniff"), "{method} {path}");
+        assert_eq!(reply.headers["trace-id"].len(), 32);
+    }
 }
 
 #[tokio::test]
