@@ -102,21 +102,32 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn world() -> (Store, View) {
+    let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let public = Ed25519Public::from_raw(key.public_key().as_ref().try_into().unwrap()).unwrap();
+    let (clock, entropy) = (Arc::new(FakeClock::new()), Arc::new(SeededEntropy::new(1)));
+    let view = View::new(ViewConfig::new(public, Duration::from_secs(3_600), clock, entropy));
+    (Store { key, head: 0, rows: BTreeMap::new(), log: Vec::new(), batches: Vec::new() }, view)
+}
+
+#[test]
+fn a_question_is_answered_once_and_only_the_latest_is_open() {
+    let (mut store, view) = world();
+    store.commit(&[(1, false)], 1);
+    let earlier = store.answer(&view.question(), 9);
+    let answer = store.answer(&view.question(), 9);
+    assert_eq!(view.take_answer(&earlier), None);
+    assert_eq!(view.take_answer(&answer), Some(Progress::Complete));
+    assert_eq!(view.take_answer(&answer), None);
+    assert_eq!(view.refused().iter().map(|(_, count)| count).sum::<u64>(), 2);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn any_interleaving_ends_with_the_stores_compacted_rows(steps in prop::collection::vec(step(), 0..60)) {
-        let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
-        let public = Ed25519Public::from_raw(key.public_key().as_ref().try_into().unwrap()).unwrap();
-        let mut store = Store { key, head: 0, rows: BTreeMap::new(), log: Vec::new(), batches: Vec::new() };
-        let config = ViewConfig::new(
-            public,
-            Duration::from_secs(3_600),
-            Arc::new(FakeClock::new()),
-            Arc::new(SeededEntropy::new(1)),
-        );
-        let view = View::new(config);
+        let (mut store, view) = world();
         let mut open: Option<AfterRequest> = None;
         let mut stale: Option<Vec<u8>> = None;
         for step in steps {
