@@ -14,8 +14,8 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use rand::RngExt as _;
 use signet_model::log_text;
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -52,6 +52,7 @@ struct Watched {
     denials: Mutex<Denials>,
     fault: Mutex<Option<String>>,
     closed: AtomicBool,
+    connecting: Notify,
 }
 
 /// The latest denied publishes, each with its number.
@@ -90,7 +91,8 @@ impl Watched {
 
     fn note(&self, event: Event) {
         match event {
-            Event::Connected => self.set_state(true),
+            // The client tells of it a moment before it is: the monitor waits for that moment.
+            Event::Connected => self.connecting.notify_one(),
             Event::Disconnected => self.set_state(false),
             Event::SlowConsumer(_) => {
                 self.slow_consumers.fetch_add(1, Ordering::Relaxed);
@@ -171,6 +173,7 @@ impl Bus {
             denials: Mutex::default(),
             fault: Mutex::default(),
             closed: AtomicBool::new(false),
+            connecting: Notify::new(),
         });
         let noting = Arc::clone(&watched);
         let options = config
@@ -200,7 +203,18 @@ async fn monitor(client: Client, watched: Arc<Watched>) {
     let mut interval = tokio::time::interval(STATE_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !watched.closed.load(Ordering::Acquire) {
-        interval.tick().await;
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = watched.connecting.notified() => {
+                let connected = async {
+                    while client.connection_state() != State::Connected {
+                        sleep(Duration::from_millis(1)).await;
+                    }
+                };
+                // Lost again at once: then the state that is read below is right.
+                timeout(STATE_INTERVAL, connected).await.ok();
+            }
+        }
         watched.set_state(client.connection_state() == State::Connected);
     }
 }

@@ -1,5 +1,6 @@
 //! The bus against its promises: one suite on both back ends, and what only a real server can do.
 
+mod deploy;
 mod nats;
 mod suite;
 
