@@ -56,6 +56,11 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
 
 /// `application/json` in any case and with any parameters, or no type at all (RFC 9110 section 8.3 lets us assume one).
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    if let Some(coding) = headers.get(header::CONTENT_ENCODING)
+        && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        return Err(Problem::new(&reasons::BODY_MEDIA_TYPE, "the body has a `Content-Encoding`, wanted none"));
+    }
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let Some(value) = types.next() else { return Ok(()) };
     let essence = value.to_str().unwrap_or("?").split(';').next().unwrap_or("").trim();

@@ -138,6 +138,11 @@ impl BoundListener {
         Err(fault(last))
     }
 
+    /// The listener's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The address that is bound, with its real port.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -327,3 +332,28 @@ impl Listening {
 /// First and longest pause after a failed accept.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_has_its_reason() {
+        for (kind, code) in [
+            (io::ErrorKind::AddrInUse, "listen.address-in-use"),
+            (io::ErrorKind::PermissionDenied, "listen.permission-denied"),
+            (io::ErrorKind::AddrNotAvailable, "listen.failed"),
+        ] {
+            let refusal: Refusal = ListenError::bind("api", "127.0.0.1:443", kind.into()).into();
+            assert_eq!(refusal.reason.code, code);
+            assert!(refusal.detail.contains("`api`") && refusal.detail.contains("127.0.0.1:443"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_slow_body_is_found_behind_other_errors() {
+        let wrapped = axum::Error::new(axum::Error::new(BodyTooSlow));
+        assert!(BodyTooSlow::caused(&wrapped));
+        assert!(!BodyTooSlow::caused(&io::Error::other("x")));
+    }
+}

@@ -48,6 +48,7 @@ async fn media_types_marks_and_transfer_codings_are_read_liberally() {
         let reply = post(listener.address(), "/t/acme/things", head, good).await;
         assert_eq!((reply.status, reply.reason().as_str()), (415, "body.media-type"), "{head}");
     }
+    assert_eq!(post(listener.address(), "/t/acme/things", "Content-Encoding: gzip\r\n", good).await.reason(), "body.media-type");
     assert_eq!(post(listener.address(), "/t/acme/things", "", "\u{feff}{\"name\":\"a\"}").await.status, 201);
     let request = "POST /t/acme/things HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer platform\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n{\"name\r\n6\r\n\":\"a\"}\r\n0\r\n\r\n";
     assert_eq!(Reply::parse(&talk(listener.address(), request.as_bytes()).await).0.status, 201);
