@@ -7,6 +7,22 @@
 //! Two things put a view out of use until the process is restarted, because nothing that arrives later can tell what was
 //! missed: a fresh answer from another history or from before what was applied (a restored backup, a second database), and
 //! more withdrawn subjects than it has room for. Both refuse everything, loudly.
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use signet_crypto::sign::Ed25519Key;
+//! use signet_model::StandingSubject;
+//! use signet_standing::{View, ViewConfig};
+//! use signet_testkit::{FakeClock, SeededEntropy};
+//!
+//! let entropy = Arc::new(SeededEntropy::new(1));
+//! let feed_key = Ed25519Key::generate(&*entropy)?.public();
+//! let view = View::new(ViewConfig::new(feed_key, Duration::from_secs(30), Arc::new(FakeClock::new()), entropy));
+//! // Nothing was heard yet, so nothing is allowed. `ViewTasks::start` feeds the view from a bus.
+//! let refusal = view.check(&[StandingSubject::OperatorToken]).unwrap_err();
+//! assert_eq!(refusal.reason.code, "standing.stale");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod history;
 #[cfg(test)]
