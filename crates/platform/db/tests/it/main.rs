@@ -1,0 +1,8 @@
+//! The suite that both databases must pass alike, and what each must do by itself.
+
+// `cfg(test)` holds for every file here; saying so tells the lints that helpers of tests are tests.
+#[cfg(test)]
+#[macro_use]
+mod common;
+#[cfg(test)]
+mod statements;
