@@ -1,0 +1,104 @@
+//! The ledger's own few writes that are no Change: its keys, its lineage, what the sequencer keeps, relayed events.
+
+use std::sync::Arc;
+
+use signet_db::{Db, DbError, PgSession, Statement};
+
+use crate::compose::postgres_text;
+use crate::compose::sqlite_text;
+use crate::pipeline::as_params;
+use crate::postgres::within;
+use crate::sqlite::{end_transaction, execute, relaxed};
+
+/// Whether a write waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// It does.
+    Waits,
+    /// It is durable with the next one that waits; losing it costs a repetition only.
+    Relaxed,
+}
+
+/// Where the ledger's own writes go: SQLite's writer thread, or a PostgreSQL session (the leader's own, so that its writes die
+/// with its lock).
+#[derive(Clone)]
+pub(crate) enum Direct {
+    Sqlite(signet_db::SqliteWriter),
+    Postgres(Arc<PgSession>),
+}
+
+impl Direct {
+    /// A way to write while starting.
+    pub(crate) async fn open(db: &Db) -> Result<Self, DbError> {
+        match db {
+            Db::Sqlite(sqlite) => Ok(Self::Sqlite(sqlite.writer())),
+            Db::Postgres(postgres) => Ok(Self::Postgres(Arc::new(within(postgres.dedicated("signet-start")).await?))),
+        }
+    }
+
+    /// Runs all statements in one transaction. When the first one touches no row (the fence), nothing is written: false.
+    pub(crate) async fn write(
+        &self,
+        fence: Option<Statement>,
+        statements: Vec<Statement>,
+        durability: Durability,
+    ) -> Result<bool, DbError> {
+        match self {
+            Self::Sqlite(writer) => {
+                let work = move |connection: &rusqlite::Connection| {
+                    if let Some(fence) = &fence
+                        && execute(connection, sqlite_text(fence), &fence.params)? == 0
+                    {
+                        return Ok(false);
+                    }
+                    for statement in &statements {
+                        execute(connection, sqlite_text(statement), &statement.params)?;
+                    }
+                    Ok(true)
+                };
+                let written = writer.run(move |connection| match durability {
+                    Durability::Relaxed => relaxed(connection, work),
+                    Durability::Waits => {
+                        connection.execute_batch("BEGIN IMMEDIATE")?;
+                        let result = work(connection).and_then(|written| connection.execute_batch("COMMIT").map(|()| written));
+                        if result.is_err() {
+                            end_transaction(connection);
+                        }
+                        result
+                    }
+                });
+                Ok(written.await??)
+            }
+            Self::Postgres(session) => within(write_postgres(session, fence, statements, durability)).await,
+        }
+    }
+}
+
+async fn write_postgres(
+    session: &PgSession,
+    fence: Option<Statement>,
+    statements: Vec<Statement>,
+    durability: Durability,
+) -> Result<bool, DbError> {
+    let client = session.client();
+    client
+        .batch_execute(match durability {
+            Durability::Waits => "BEGIN",
+            Durability::Relaxed => "BEGIN; SET LOCAL synchronous_commit = off",
+        })
+        .await?;
+    let work = async {
+        if let Some(fence) = &fence
+            && client.execute(postgres_text(fence), &as_params(&fence.params)).await? == 0
+        {
+            return Ok(false);
+        }
+        for statement in &statements {
+            client.execute(postgres_text(statement), &as_params(&statement.params)).await?;
+        }
+        Ok(true)
+    };
+    let written: Result<bool, tokio_postgres::Error> = work.await;
+    client.batch_execute(if matches!(written, Ok(true)) { "COMMIT" } else { "ROLLBACK" }).await?;
+    Ok(written?)
+}

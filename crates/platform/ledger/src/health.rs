@@ -1,0 +1,66 @@
+//! What the health page says of the ledger: read from counters, so that asking never waits for anything.
+
+use signet_model::Reason;
+
+use crate::SEAL_WRONG_KEY;
+use crate::stats::Stats;
+
+/// Events that may wait for the bus before health speaks of it.
+const OUTBOX_NOTABLE: i64 = 512;
+
+/// One line.
+#[derive(Clone, Debug)]
+pub struct HealthLine {
+    /// What it is about, such as `ledger.seal`.
+    pub name: &'static str,
+    /// Whether that part works.
+    pub ok: bool,
+    /// The reason when it does not.
+    pub reason: Option<&'static Reason>,
+    /// In words.
+    pub detail: String,
+}
+
+pub(crate) fn lines(worker: bool, sealed: Option<&str>, stats: &Stats) -> Vec<HealthLine> {
+    let fine = |name, detail| HealthLine { name, ok: true, reason: None, detail };
+    let mut lines = vec![match sealed {
+        None => fine("ledger.seal", "the signing keys are open".to_owned()),
+        Some(error) => HealthLine {
+            name: "ledger.seal",
+            ok: false,
+            reason: Some(&SEAL_WRONG_KEY),
+            detail: format!("the seal key of this replica does not open the signing keys ({error}); no worker role is served"),
+        },
+    }];
+    if worker && sealed.is_none() {
+        let (head, published, sequenced) = (stats.head(), stats.published(), stats.sequenced());
+        lines.push(fine(
+            "ledger.sequencer",
+            if stats.leader() {
+                format!("leader in term {}: head {head}, published {published}, sequenced {sequenced}", stats.term())
+            } else {
+                "waits to lead".to_owned()
+            },
+        ));
+        let waiting = stats.outbox();
+        if stats.leader() {
+            let more = if waiting >= OUTBOX_NOTABLE { " or more" } else { "" };
+            lines.push(fine("ledger.outbox", format!("{waiting}{more} events wait for the message bus")));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_seal_key_is_the_only_fault_and_ends_the_worker_lines() {
+        let stats = Stats::default();
+        let lines_of = |worker, sealed| lines(worker, sealed, &stats);
+        assert!(lines_of(true, None).iter().all(|line| line.ok));
+        let wrong = lines_of(true, Some("no"));
+        assert_eq!((wrong.len(), wrong[0].ok, wrong[0].reason.map(|r| r.code)), (1, false, Some("seal.wrong-key")));
+    }
+}

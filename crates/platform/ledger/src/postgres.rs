@@ -1,0 +1,231 @@
+//! Batches on PostgreSQL: one pipelined transaction under an advisory lock, one statement per Change (`compose`). A Change that
+//! cannot be one statement, and every Change of a batch in which a statement failed, is written in a transaction of its own.
+//!
+//! A connection that breaks between the commit's sending and its answer leaves the outcome unknown. Then the old server process
+//! is ended, and what the log holds decides: a Change is never committed twice, and never called lost when it was committed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signet_db::{DbError, PgSession, Postgres, Statement};
+use tokio::time::timeout;
+
+use crate::batch::Outcome;
+use crate::change::Change;
+use crate::compose::{self, Shape};
+use crate::pipeline::{Failure, as_params, send};
+use crate::postgres_single;
+use crate::recovery;
+
+/// The advisory lock under which positions are given: the only thing held across a commit.
+pub(crate) const COMMIT_LOCK: i64 = 0x5349_474e_4554_0001; // "SIGNET", 1
+/// A batch, and the search for the outcome of a broken one, each end by then.
+pub(crate) const BATCH_DEADLINE: Duration = Duration::from_secs(5);
+/// Shapes whose statements stay prepared; rooms have a few dozen.
+const MOST_PREPARED: usize = 512;
+
+/// What the session of the batches is set to: a dead holder of the lock is ended by the server, and the texts, which are all
+/// look-ups by key, are planned once.
+const SESSION: &str = "SET idle_in_transaction_session_timeout = '5s'; SET plan_cache_mode = force_generic_plan; SET jit = off";
+
+/// Commits batches over a connection of its own.
+pub(crate) struct PostgresWriter {
+    postgres: Postgres,
+    session: Option<Session>,
+}
+
+/// A connection with what is prepared on it.
+pub(crate) struct Session {
+    pub(crate) pg: PgSession,
+    prepared: HashMap<Shape, tokio_postgres::Statement>,
+    /// Server process and its start, to end exactly that one.
+    pub(crate) backend: (i32, String),
+    /// A position that was committed before the running batch began.
+    pub(crate) floor: i64,
+}
+
+impl Session {
+    pub(crate) async fn open(postgres: &Postgres) -> Result<Self, DbError> {
+        let pg = postgres.dedicated("signet-ledger").await?;
+        pg.client().batch_execute(SESSION).await?;
+        let text = "SELECT pid, backend_start::text, (SELECT coalesce(max(position), 0) FROM audit) \
+                    FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+        let row = pg.client().query_one(text, &[]).await?;
+        let backend = (row.try_get(0)?, row.try_get(1)?);
+        Ok(Self { pg, prepared: HashMap::new(), backend, floor: row.try_get(2)? })
+    }
+
+    async fn prepare(&mut self, shape: &Shape) -> Result<(), tokio_postgres::Error> {
+        if !self.prepared.contains_key(shape) {
+            let statement = self.pg.client().prepare(&shape.text()).await?;
+            if self.prepared.len() >= MOST_PREPARED {
+                self.prepared.clear();
+            }
+            self.prepared.insert(shape.clone(), statement);
+        }
+        Ok(())
+    }
+}
+
+impl PostgresWriter {
+    pub(crate) fn new(postgres: Postgres) -> Self {
+        Self { postgres, session: None }
+    }
+
+    pub(crate) async fn commit(&mut self, changes: Vec<Change>) -> Vec<Outcome> {
+        let mut outcomes: Vec<Option<Outcome>> = changes.iter().map(|_| None).collect();
+        if let Err(error) = self.commit_into(&changes, &mut outcomes).await {
+            let error = Arc::new(error);
+            for open in outcomes.iter_mut().filter(|outcome| outcome.is_none()) {
+                *open = Some(Outcome::Refused(Arc::clone(&error)));
+            }
+        }
+        outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Conflict)).collect()
+    }
+
+    /// Fills in the outcomes; those left open are refused with the error.
+    async fn commit_into(&mut self, changes: &[Change], outcomes: &mut [Option<Outcome>]) -> Result<(), DbError> {
+        let mut session = match self.session.take().filter(|session| !session.pg.is_closed()) {
+            Some(session) => session,
+            None => within(Session::open(&self.postgres)).await?,
+        };
+        let (together, mut alone) = sort(&mut session, changes).await;
+        if !together.is_empty() {
+            match timeout(BATCH_DEADLINE, batch(&session, changes, &together)).await.unwrap_or(Err(Failure::Lost)) {
+                Ok(positions) => {
+                    for ((index, _), position) in together.iter().zip(positions) {
+                        session.floor = session.floor.max(position.unwrap_or(0));
+                        set(outcomes, *index, position.map_or(Outcome::Conflict, Outcome::Committed));
+                    }
+                }
+                // One statement failed and everything was rolled back: find out which by writing each on its own.
+                Err(Failure::Statement(error)) if !concerns_all(&error) => {
+                    alone.splice(0..0, together.iter().map(|(index, _)| *index)).for_each(drop)
+                }
+                Err(Failure::Statement(error)) => {
+                    self.session = Some(session);
+                    return Err(error.into());
+                }
+                Err(Failure::Lost) => {
+                    let open: Vec<usize> = together.iter().map(|(index, _)| *index).collect();
+                    session = recovery::settle(&self.postgres, session, changes, &open, outcomes).await?;
+                }
+            }
+        }
+        for index in alone {
+            let Some(change) = changes.get(index) else { continue };
+            let written = timeout(BATCH_DEADLINE, postgres_single::write(session.pg.client(), change)).await;
+            match written.unwrap_or(Err(Failure::Lost)) {
+                Ok(position) => {
+                    session.floor = session.floor.max(position.unwrap_or(0));
+                    set(outcomes, index, position.map_or(Outcome::Conflict, Outcome::Committed));
+                }
+                Err(Failure::Statement(error)) if !concerns_all(&error) => set(outcomes, index, Outcome::Refused(Arc::new(error.into()))),
+                Err(Failure::Statement(error)) => {
+                    self.session = Some(session);
+                    return Err(error.into());
+                }
+                Err(Failure::Lost) => session = recovery::settle(&self.postgres, session, changes, &[index], outcomes).await?,
+            }
+        }
+        self.session = Some(session);
+        Ok(())
+    }
+
+    /// Runs upkeep in one transaction that does not wait for the disk.
+    pub(crate) async fn upkeep(&mut self, statements: Vec<Statement>) -> Result<(), DbError> {
+        let session = match self.session.take().filter(|session| !session.pg.is_closed()) {
+            Some(session) => session,
+            None => within(Session::open(&self.postgres)).await?,
+        };
+        within(async {
+            let client = session.pg.client();
+            client.batch_execute("BEGIN; SET LOCAL synchronous_commit = off").await?;
+            let mut result = Ok(());
+            for statement in &statements {
+                if let Err(error) = client.execute(compose::postgres_text(statement), &as_params(&statement.params)).await {
+                    result = Err(DbError::from(error));
+                    break;
+                }
+            }
+            client.batch_execute(if result.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+            result
+        })
+        .await
+        .inspect(|()| self.session = Some(session))
+    }
+}
+
+fn set(outcomes: &mut [Option<Outcome>], index: usize, outcome: Outcome) {
+    if let Some(open) = outcomes.get_mut(index) {
+        *open = Some(outcome);
+    }
+}
+
+/// Under the batch deadline; what does not end by then is a timeout.
+pub(crate) async fn within<T>(work: impl Future<Output = Result<T, DbError>>) -> Result<T, DbError> {
+    timeout(BATCH_DEADLINE, work).await.unwrap_or(Err(DbError::Timeout))
+}
+
+/// Which changes go together, with their prepared statements, and which alone.
+async fn sort(session: &mut Session, changes: &[Change]) -> (Vec<(usize, tokio_postgres::Statement)>, Vec<usize>) {
+    let (mut together, mut alone) = (Vec::with_capacity(changes.len()), Vec::new());
+    for (index, change) in changes.iter().enumerate() {
+        let shape = Shape::of(change);
+        let statement = match &shape {
+            Some(shape) => match timeout(BATCH_DEADLINE, session.prepare(shape)).await {
+                Ok(Ok(())) => session.prepared.get(shape).cloned(),
+                // A text that cannot be prepared fails on its own as well, and there its error is told.
+                Ok(Err(_)) | Err(_) => None,
+            },
+            None => None,
+        };
+        match statement {
+            Some(statement) => together.push((index, statement)),
+            None => alone.push(index),
+        }
+    }
+    (together, alone)
+}
+
+/// One transaction, sent as one: the position of each change, or none where an expectation failed.
+async fn batch(
+    session: &Session,
+    changes: &[Change],
+    together: &[(usize, tokio_postgres::Statement)],
+) -> Result<Vec<Option<i64>>, Failure> {
+    let client = session.pg.client();
+    let values: Vec<Vec<signet_db::Value>> =
+        together.iter().map(|(index, _)| changes.get(*index).map(compose::params).unwrap_or_default()).collect();
+    let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({COMMIT_LOCK})");
+    let begun = send(client.batch_execute(&begin)).await;
+    let mut sent = Vec::with_capacity(together.len());
+    for ((_, statement), values) in together.iter().zip(&values) {
+        let query = async move { client.query_one(statement, &as_params(values)).await?.try_get::<_, Option<i64>>(0) };
+        sent.push(send(query).await);
+    }
+    let committed = send(client.batch_execute("COMMIT")).await;
+    let begun = begun.answer().await;
+    let mut positions = Vec::with_capacity(sent.len());
+    let mut failed = begun.err();
+    for answer in sent {
+        match answer.answer().await {
+            Ok(position) => positions.push(position),
+            Err(error) => failed = failed.or(Some(error)), // the first one is the cause; the rest says "aborted"
+        }
+    }
+    // Behind a failed statement `COMMIT` rolls back, without an error of its own.
+    let committed = committed.answer().await;
+    match (failed, committed) {
+        (None, Ok(())) => Ok(positions),
+        (Some(error), Ok(())) => Err(Failure::of(error)),
+        (_, Err(error)) => Err(Failure::of(error)),
+    }
+}
+
+/// Whether an SQL error has nothing to do with the statement: out of space, shutting down, read-only, a deadline.
+fn concerns_all(error: &tokio_postgres::Error) -> bool {
+    let code = error.code().map(|code| code.code().get(..2).unwrap_or_default().to_owned());
+    matches!(code.as_deref(), Some("53" | "57" | "58" | "XX" | "25" | "40"))
+}

@@ -1,0 +1,167 @@
+//! The offline verifier: reads the log as it stands, from a file nobody needs to run or beside a running server, and compares it
+//! with what was signed. It needs only the public key, changes nothing and holds one chunk of rows at a time.
+
+mod check;
+mod source;
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use signet_crypto::sign::Ed25519Public;
+use signet_db::Db;
+use signet_model::{Checkpoint, Lineage, SignedCheckpoint};
+
+use crate::checkpoint;
+use check::{Anchor, Check};
+use source::Source;
+
+/// Longest checkpoint file that is read, in bytes: ten years of one a second would be less.
+const LONGEST_FILE: u64 = 64 * 1024 * 1024 * 1024;
+/// How much of the end of a checkpoint file is looked at: its last note is what counts.
+const TAIL: u64 = 64 * 1024;
+
+/// What to verify, and against what.
+pub struct VerifyOptions {
+    /// Where the log is.
+    pub log: LogSource,
+    /// The public key that checkpoints must be signed with.
+    pub key: Ed25519Public,
+    /// The data directory's `checkpoints.log`; it may be absent.
+    pub checkpoints_log: Option<PathBuf>,
+    /// A checkpoint kept elsewhere; its last note counts, and it must be there.
+    pub checkpoint: Option<PathBuf>,
+}
+
+/// Where a log is.
+pub enum LogSource {
+    /// An SQLite file, opened read-only.
+    SqliteFile(PathBuf),
+    /// A database that is read through its pool; for PostgreSQL.
+    Database(Db),
+}
+
+/// The kind of damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Damage {
+    /// A record, or what stands beside it, is not what was signed.
+    Altered,
+    /// A record is not there, though later ones are.
+    Missing,
+    /// Records stand at each other's places.
+    Reordered,
+    /// The newest records are not there.
+    Truncated,
+    /// The log or what to compare it with cannot be read.
+    Unreadable,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Whether everything signed is there, unchanged.
+    pub ok: bool,
+    /// Records read.
+    pub records: u64,
+    /// Size of the tree that `root` is of: the newest checkpoint's, or all records where there is none yet.
+    pub size: u64,
+    /// Root over the first `size` records as they stand, in base64 as in a checkpoint.
+    pub root: String,
+    /// The first position that is damaged, as far as it can be told.
+    pub first_bad: Option<u64>,
+    /// The kind of damage.
+    pub kind: Option<Damage>,
+    /// In words.
+    pub detail: String,
+}
+
+/// A finding that ends the verification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) kind: Damage,
+    pub(crate) first_bad: Option<u64>,
+    pub(crate) detail: String,
+}
+
+impl Fault {
+    pub(crate) fn new(kind: Damage, first_bad: Option<u64>, detail: impl Into<String>) -> Self {
+        Self { kind, first_bad, detail: detail.into() }
+    }
+
+    pub(crate) fn unreadable(error: impl std::fmt::Display) -> Self {
+        Self::new(Damage::Unreadable, None, error.to_string())
+    }
+}
+
+/// Verifies the log. Whatever is found, also that nothing could be read, is a verdict.
+pub async fn verify(options: VerifyOptions) -> Verdict {
+    let mut check = Check::default();
+    let result = run(options, &mut check).await;
+    check.verdict(result)
+}
+
+async fn run(options: VerifyOptions, check: &mut Check) -> Result<String, Fault> {
+    let source = Source::open(options.log).await?;
+    let lineage = source.lineage().await?;
+    let mut anchors = Vec::new();
+    if let Some(note) = source.checkpoint().await? {
+        let signed = SignedCheckpoint::decode(&note)
+            .map_err(|e| Fault::new(Damage::Altered, None, format!("the checkpoint in the database: {e}")))?;
+        let found = trusted(&signed, &options.key, &lineage)
+            .ok_or_else(|| Fault::new(Damage::Altered, None, "the checkpoint in the database is not signed by this log's key"))?;
+        anchors.push(Anchor::of(found, "the checkpoint in the database"));
+    }
+    if let Some(path) = &options.checkpoints_log
+        && path.exists()
+        && let Some(found) = newest(path, &options.key, &lineage)?
+    {
+        anchors.push(Anchor::of(&found, "checkpoints.log"));
+    }
+    if let Some(path) = &options.checkpoint {
+        let found = newest(path, &options.key, &lineage)?;
+        let found = found.ok_or_else(|| Fault::unreadable(format!("{}: holds no checkpoint", path.display())))?;
+        anchors.push(Anchor::of(&found, "the checkpoint kept elsewhere"));
+    }
+    check.expect(anchors);
+    if let Some(position) = source.lowest().await?
+        && position < 1
+    {
+        return Err(Fault::new(Damage::Altered, None, format!("a record stands at position {position}; the first is 1")));
+    }
+    source.feed(check).await?;
+    check.finish()
+}
+
+fn trusted<'a>(signed: &'a SignedCheckpoint, key: &Ed25519Public, lineage: &Lineage) -> Option<&'a Checkpoint> {
+    checkpoint::verify(signed, key).filter(|found| found.origin == checkpoint::origin(lineage))
+}
+
+/// The last trusted checkpoint of a file; none when the file holds no note at all.
+fn newest(path: &Path, key: &Ed25519Public, lineage: &Lineage) -> Result<Option<Checkpoint>, Fault> {
+    let text = tail(path).map_err(|e| Fault::unreadable(format!("{}: {e}", path.display())))?;
+    let notes: Vec<SignedCheckpoint> = checkpoint::notes(&text).collect();
+    let found = notes.iter().rev().find_map(|signed| trusted(signed, key, lineage)).cloned();
+    if found.is_none() && !notes.is_empty() {
+        return Err(Fault::unreadable(format!("{}: no checkpoint in it is signed by this log's key for this log", path.display())));
+    }
+    Ok(found)
+}
+
+fn tail(path: &Path) -> std::io::Result<String> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let mut file = std::fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    if length > LONGEST_FILE {
+        return Err(std::io::Error::other("too long for a file of checkpoints"));
+    }
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn base64(hash: &[u8; 32]) -> String {
+    STANDARD.encode(hash)
+}
