@@ -203,14 +203,14 @@ impl Text {
     }
 
     fn part(&mut self, name: &str, fragment: &Fragment, ok: &str) {
-        let body = filled(fragment.text, ok, self.params);
+        let body = filled(fragment.text, ok, '$', self.params);
         self.params = self.params.saturating_add(fragment.params);
         self.raw(name, &body);
     }
 
     /// A part whose rows are counted, so it must return them.
     fn writing(&mut self, name: &str, fragment: &Fragment, ok: &str) {
-        let body = filled(fragment.text, ok, self.params);
+        let body = filled(fragment.text, ok, '$', self.params);
         self.params = self.params.saturating_add(fragment.params);
         self.raw(name, &format!("{body} RETURNING 1"));
     }
@@ -224,8 +224,9 @@ impl Text {
     }
 }
 
-/// The text with `{ok}` filled in and `$n` moved up by `offset`, both outside of quotes only.
-pub(crate) fn filled(text: &str, ok: &str, offset: usize) -> String {
+/// The text with `{ok}` filled in and `$n` written with `marker` and moved up by `offset`, both outside of quotes only. The marker
+/// is `$` for PostgreSQL and `?` for SQLite, where `$n` is a name and would be counted by its first appearance.
+pub(crate) fn filled(text: &str, ok: &str, marker: char, offset: usize) -> String {
     let mut out = String::with_capacity(text.len().saturating_add(64));
     let mut rest = text;
     let mut quote: Option<char> = None;
@@ -250,7 +251,7 @@ pub(crate) fn filled(text: &str, ok: &str, offset: usize) -> String {
                 let digits = tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len());
                 let (number, behind) = tail.split_at_checked(digits).unwrap_or((tail, ""));
                 let number: usize = number.parse().unwrap_or(0);
-                let _ = write!(out, "${}", number.saturating_add(offset));
+                let _ = write!(out, "{marker}{}", number.saturating_add(offset));
                 rest = behind;
             }
             (None, c) => {
@@ -271,8 +272,8 @@ mod tests {
     #[test]
     fn placeholders_are_filled_outside_of_quotes_only() {
         let text = "UPDATE t SET a = $1, b = '$2 {ok}', \"$3\" = $12 WHERE {ok} AND c = '{ok}' || $2";
-        assert_eq!(filled(text, "TRUE", 10), "UPDATE t SET a = $11, b = '$2 {ok}', \"$3\" = $22 WHERE TRUE AND c = '{ok}' || $12");
-        assert_eq!(filled("a $ {o} $x ü", "X", 1), "a $ {o} $x ü");
+        assert_eq!(filled(text, "TRUE", '$', 10), "UPDATE t SET a = $11, b = '$2 {ok}', \"$3\" = $22 WHERE TRUE AND c = '{ok}' || $12");
+        assert_eq!(filled("a $ {o} $x ü", "X", '?', 1), "a $ {o} $x ü");
     }
 
     fn write(params: usize) -> Expect {

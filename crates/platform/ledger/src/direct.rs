@@ -5,10 +5,9 @@ use std::sync::Arc;
 use signet_db::{Db, DbError, PgSession, Statement};
 
 use crate::compose::postgres_text;
-use crate::compose::sqlite_text;
 use crate::pipeline::as_params;
 use crate::postgres::within;
-use crate::sqlite::{end_transaction, execute, relaxed};
+use crate::sqlite::{Texts, end_transaction, execute, relaxed};
 
 /// Whether a write waits for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub(crate) enum Durability {
 /// with its lock).
 #[derive(Clone)]
 pub(crate) enum Direct {
-    Sqlite(signet_db::SqliteWriter),
+    Sqlite(signet_db::SqliteWriter, Texts),
     Postgres(Arc<PgSession>),
 }
 
@@ -31,7 +30,7 @@ impl Direct {
     /// A way to write while starting.
     pub(crate) async fn open(db: &Db) -> Result<Self, DbError> {
         match db {
-            Db::Sqlite(sqlite) => Ok(Self::Sqlite(sqlite.writer())),
+            Db::Sqlite(sqlite) => Ok(Self::Sqlite(sqlite.writer(), Texts::default())),
             Db::Postgres(postgres) => Ok(Self::Postgres(Arc::new(within(postgres.dedicated("signet-start")).await?))),
         }
     }
@@ -44,15 +43,16 @@ impl Direct {
         durability: Durability,
     ) -> Result<bool, DbError> {
         match self {
-            Self::Sqlite(writer) => {
+            Self::Sqlite(writer, texts) => {
+                let texts = texts.clone();
                 let work = move |connection: &rusqlite::Connection| {
                     if let Some(fence) = &fence
-                        && execute(connection, sqlite_text(fence), &fence.params)? == 0
+                        && execute(connection, &texts.of(fence), &fence.params)? == 0
                     {
                         return Ok(false);
                     }
                     for statement in &statements {
-                        execute(connection, sqlite_text(statement), &statement.params)?;
+                        execute(connection, &texts.of(statement), &statement.params)?;
                     }
                     Ok(true)
                 };

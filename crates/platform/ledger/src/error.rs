@@ -8,8 +8,6 @@ use signet_model::{Reason, Refusal, kinds};
 signet_model::reasons! {
     /// More changes are waiting than the ledger takes.
     STORAGE_OVERLOADED = ("storage.overloaded", 503, "Repeat the request a little later; `signet_ledger_*` metrics show the load.");
-    /// This replica cannot open the signing keys with its seal key.
-    SEAL_WRONG_KEY = ("seal.wrong-key", 503, "Copy the seal key file of the replica that started first, then restart this one.");
     /// The idempotency key was used with another request body.
     IDEMPOTENCY_KEY_REUSED = ("idempotency.key-reused", 409, "Use a new Idempotency-Key for a new request.");
     /// The first request with this idempotency key is still running.

@@ -1,8 +1,8 @@
 //! What the health page says of the ledger: read from counters, so that asking never waits for anything.
 
+use signet_crypto::SealError;
 use signet_model::Reason;
 
-use crate::SEAL_WRONG_KEY;
 use crate::stats::Stats;
 
 /// Events that may wait for the bus before health speaks of it.
@@ -21,15 +21,15 @@ pub struct HealthLine {
     pub detail: String,
 }
 
-pub(crate) fn lines(worker: bool, sealed: Option<&str>, stats: &Stats) -> Vec<HealthLine> {
+pub(crate) fn lines(worker: bool, sealed: Option<&SealError>, stats: &Stats) -> Vec<HealthLine> {
     let fine = |name, detail| HealthLine { name, ok: true, reason: None, detail };
     let mut lines = vec![match sealed {
         None => fine("ledger.seal", "the signing keys are open".to_owned()),
         Some(error) => HealthLine {
             name: "ledger.seal",
             ok: false,
-            reason: Some(&SEAL_WRONG_KEY),
-            detail: format!("the seal key of this replica does not open the signing keys ({error}); no worker role is served"),
+            reason: Some(error.reason()),
+            detail: format!("{error}: no worker role is served"),
         },
     }];
     if worker && sealed.is_none() {
@@ -60,7 +60,8 @@ mod tests {
         let stats = Stats::default();
         let lines_of = |worker, sealed| lines(worker, sealed, &stats);
         assert!(lines_of(true, None).iter().all(|line| line.ok));
-        let wrong = lines_of(true, Some("no"));
+        let error = SealError::WrongKey { purpose: "x".to_owned(), sealed_with: "a".to_owned(), present: "b".to_owned() };
+        let wrong = lines_of(true, Some(&error));
         assert_eq!((wrong.len(), wrong[0].ok, wrong[0].reason.map(|r| r.code)), (1, false, Some("seal.wrong-key")));
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use signet_crypto::sign::{Ed25519Key, Ed25519Public, Signer as _};
-use signet_crypto::{Sealer, Secret, SystemEntropy};
+use signet_crypto::{SealError, Sealer, Secret, SystemEntropy};
 use signet_db::{Db, Sql, Statement, Value};
 
 use crate::LedgerError;
@@ -28,8 +28,8 @@ pub(crate) struct SigningKeys {
 /// The keys as this replica has them.
 pub(crate) struct Keys {
     pub(crate) public: PublicKeys,
-    /// None, with the sealer's words, when the seal key does not open them.
-    pub(crate) signing: Result<Arc<SigningKeys>, String>,
+    /// The sealer's error when the seal key does not open them.
+    pub(crate) signing: Result<Arc<SigningKeys>, SealError>,
 }
 
 struct StoredKey {
@@ -41,10 +41,11 @@ struct StoredKey {
 pub(crate) async fn load_or_make(db: &Db, direct: &Direct, sealer: &dyn Sealer) -> Result<Keys, LedgerError> {
     let log = stored_or_made(db, direct, sealer, "log").await?;
     let feed = stored_or_made(db, direct, sealer, "feed").await?;
-    let open = |name: &str, key: &StoredKey| -> Result<Ed25519Key, String> {
-        let pkcs8 = sealer.open(&purpose(name), &key.sealed).map_err(|e| e.to_string())?;
-        let opened = Ed25519Key::from_pkcs8(&pkcs8).map_err(|e| e.to_string())?;
-        if opened.public().raw() == key.public.raw() { Ok(opened) } else { Err(format!("key {name} is not the one of its public half")) }
+    let open = |name: &str, key: &StoredKey| -> Result<Ed25519Key, SealError> {
+        let purpose = purpose(name);
+        let damaged = |what| SealError::Damaged { purpose: purpose.clone(), what };
+        let opened = Ed25519Key::from_pkcs8(&sealer.open(&purpose, &key.sealed)?).map_err(|_| damaged("it holds no Ed25519 key"))?;
+        if opened.public().raw() == key.public.raw() { Ok(opened) } else { Err(damaged("it is not the key of its public half")) }
     };
     let signing = open("log", &log).and_then(|l| Ok(Arc::new(SigningKeys { log: l, feed: open("feed", &feed)? })));
     Ok(Keys { public: PublicKeys { log: log.public, feed: feed.public }, signing })

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::LedgerError;
 use crate::direct::{Direct, Durability};
+use crate::sqlite::Texts;
 use crate::stats::Stats;
 
 /// The advisory lock of the leader.
@@ -32,7 +33,7 @@ pub(crate) struct Leadership {
 
 impl Leadership {
     /// Writes all statements if this term is still the newest; an error otherwise.
-    pub(crate) async fn write(&self, mut statements: Vec<Statement>, sequenced: Option<i64>) -> Result<(), LedgerError> {
+    pub(crate) async fn write(&self, statements: Vec<Statement>, sequenced: Option<i64>) -> Result<(), LedgerError> {
         // The fence is an update, so that a leader of a newer term waits for it or makes it miss.
         let fence = match sequenced {
             Some(sequenced) => Statement {
@@ -44,7 +45,6 @@ impl Leadership {
                 params: vec![Value::Int(self.term)],
             },
         };
-        statements.shrink_to_fit();
         if self.direct.write(Some(fence), statements, Durability::Relaxed).await? { Ok(()) } else { Err(LedgerError::Deposed) }
     }
 
@@ -64,7 +64,7 @@ where
 {
     while !closing.is_cancelled() {
         let held = match &db {
-            Db::Sqlite(sqlite) => hold_alone(&db, Direct::Sqlite(sqlite.writer()), &stats, &closing, &work).await,
+            Db::Sqlite(sqlite) => hold_alone(&db, Direct::Sqlite(sqlite.writer(), Texts::default()), &stats, &closing, &work).await,
             Db::Postgres(postgres) => seek(&db, postgres, &stats, &closing, &work).await,
         };
         stats.leader.store(false, Relaxed);
@@ -139,7 +139,7 @@ fn begun(stats: &Stats, term: i64) {
 async fn silence(session: &PgSession) -> DbError {
     loop {
         sleep(HEARTBEAT).await;
-        if let Err(error) = limited(async { Ok(session.client().simple_query("SELECT 1").await?) }).await {
+        if let Err(error) = limited(async { Ok(session.client().batch_execute("SELECT 1").await?) }).await {
             return error;
         }
     }

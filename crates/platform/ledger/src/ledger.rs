@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use signet_bus::Bus;
-use signet_crypto::Sealer;
+use signet_crypto::{SealError, Sealer};
 use signet_db::{Db, Sql, Statement, Value};
 use signet_model::{AuditEntry, Clock, Entropy, Lineage, Position, ReplicaId, TenantId};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -64,7 +64,7 @@ struct Shared {
     lineage: Lineage,
     keys: PublicKeys,
     /// Why this replica cannot be a worker though it should.
-    sealed: Option<String>,
+    sealed: Option<SealError>,
     worker: bool,
     stats: Arc<Stats>,
     running: Running,
@@ -129,7 +129,7 @@ impl LedgerRuntime {
         match signing {
             Ok(keys) if parts.worker => tasks.others = start_worker(parts, keys, lineage, stats, committed, &ledger, &closing)?,
             Ok(_) => {}
-            Err(error) => tracing::error!(error, "seal.wrong-key"),
+            Err(error) => tracing::error!(%error, reason = error.reason().code, "ledger.keys-sealed"),
         }
         Ok((ledger, tasks))
     }
@@ -276,7 +276,7 @@ impl Ledger {
 
     /// What the health page says of the ledger; never waits.
     pub fn health(&self) -> Vec<HealthLine> {
-        health::lines(self.shared.worker, self.shared.sealed.as_deref(), &self.shared.stats)
+        health::lines(self.shared.worker, self.shared.sealed.as_ref(), &self.shared.stats)
     }
 }
 

@@ -36,7 +36,7 @@ pub mod verify;
 pub use change::{Change, Committed, Expect, OutboxRow, StandingEntry, Upkeep};
 pub use decide::Decided;
 pub use error::{
-    CommitError, IDEMPOTENCY_IN_PROGRESS, IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_SECRET_NOT_REPLAYABLE, LedgerError, REASONS, SEAL_WRONG_KEY,
+    CommitError, IDEMPOTENCY_IN_PROGRESS, IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_SECRET_NOT_REPLAYABLE, LedgerError, REASONS,
     STORAGE_OVERLOADED,
 };
 pub use health::HealthLine;

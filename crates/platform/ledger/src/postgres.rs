@@ -81,7 +81,8 @@ impl PostgresWriter {
                 *open = Some(Outcome::Refused(Arc::clone(&error)));
             }
         }
-        outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Conflict)).collect()
+        let lost = || Outcome::Refused(Arc::new(DbError::Internal("a change was left without an outcome".to_owned())));
+        outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect()
     }
 
     /// Fills in the outcomes; those left open are refused with the error.
@@ -101,7 +102,8 @@ impl PostgresWriter {
                 }
                 // One statement failed and everything was rolled back: find out which by writing each on its own.
                 Err(Failure::Statement(error)) if !concerns_all(&error) => {
-                    alone.splice(0..0, together.iter().map(|(index, _)| *index)).for_each(drop)
+                    alone.extend(together.iter().map(|(index, _)| *index));
+                    alone.sort_unstable();
                 }
                 Err(Failure::Statement(error)) => {
                     self.session = Some(session);

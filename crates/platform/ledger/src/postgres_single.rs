@@ -87,5 +87,5 @@ async fn insert_all(client: &Client, text: &str, rows: Vec<Vec<Value>>) -> Resul
 }
 
 fn text_of(statement: &Statement) -> String {
-    filled(postgres_text(statement), "TRUE", 0)
+    filled(postgres_text(statement), "TRUE", '$', 0)
 }

@@ -107,6 +107,10 @@ impl Relay<'_> {
 
     /// Sends the next batch: whether the bus took it, and whether there may be more.
     async fn relay(&mut self) -> Result<(bool, bool), LedgerError> {
+        if self.singles.len() > MOST_STUCK {
+            // They cannot be deleted: storage is full. What they hold would be sent again after a restart, so no more of them.
+            return Ok((false, true));
+        }
         if !self.stuck.is_empty() && self.last_stuck.elapsed() >= STUCK_AGAIN {
             self.again().await;
         }

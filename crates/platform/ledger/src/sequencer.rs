@@ -174,14 +174,19 @@ impl Sequencer<'_> {
         self.stored = size;
         self.parts.stats.checkpointed.store(signed(size), Relaxed);
         if let Some(data_dir) = self.parts.data_dir.clone() {
-            let appended = tokio::task::spawn_blocking(move || files::append_checkpoint(&data_dir, &note)).await;
-            match appended {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "sequencer.checkpoint-file"),
-                Err(error) => tracing::error!(%error, "sequencer.checkpoint-file"),
-            }
+            append(data_dir, note).await;
         }
         Ok(())
+    }
+}
+
+/// Appends to the file of checkpoints. A file that cannot be written is told and is no reason to stop sequencing.
+#[expect(clippy::disallowed_methods, reason = "one short write at a time, at most once a second")]
+async fn append(data_dir: PathBuf, note: String) {
+    match tokio::task::spawn_blocking(move || files::append_checkpoint(&data_dir, &note)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "sequencer.checkpoint-file"),
+        Err(error) => tracing::error!(%error, "sequencer.checkpoint-file"),
     }
 }
 

@@ -16,9 +16,9 @@ use crate::{Change, Expect};
 const MOST_TEXTS: usize = 1_024;
 
 const HEAD: &str = "SELECT coalesce(max(position), 0) FROM audit";
-const AUDIT: &str = "INSERT INTO audit (position, tenant, object, record) VALUES ($1, $2, $3, $4)";
-const OUTBOX: &str = "INSERT INTO outbox (position, number, id, subject, payload, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
-const STANDING: &str = "INSERT INTO standing (position, subject, good, reason) VALUES ($1, $2, $3, $4) ON CONFLICT (subject) \
+const AUDIT: &str = "INSERT INTO audit (position, tenant, object, record) VALUES (?1, ?2, ?3, ?4)";
+const OUTBOX: &str = "INSERT INTO outbox (position, number, id, subject, payload, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const STANDING: &str = "INSERT INTO standing (position, subject, good, reason) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (subject) \
                         DO UPDATE SET position = excluded.position, good = excluded.good, reason = excluded.reason";
 
 /// Commits batches through the writer thread.
@@ -43,17 +43,21 @@ impl SqliteBatches {
     }
 
     pub(crate) async fn upkeep(&mut self, statements: Vec<Statement>) -> Result<(), DbError> {
-        self.writer.run(move |connection| relaxed(connection, |connection| run_each(connection, &statements))).await??;
+        let texts = self.texts.clone();
+        self.writer.run(move |connection| relaxed(connection, |connection| run_each(connection, &texts, &statements))).await??;
         Ok(())
     }
 }
 
-/// `{ok}` filled in with `TRUE`, once per text.
+/// Texts as SQLite takes them: `{ok}` filled in with `TRUE`, parameters as `?n`; made once per text.
 #[derive(Clone, Default)]
-pub(crate) struct Texts(Arc<Mutex<HashMap<(usize, usize), Arc<str>>>>);
+pub(crate) struct Texts(Arc<Mutex<HashMap<StaticText, Arc<str>>>>);
+
+/// Address and length of a text that lives as long as the program.
+type StaticText = (usize, usize);
 
 impl Texts {
-    fn of(&self, statement: &Statement) -> Arc<str> {
+    pub(crate) fn of(&self, statement: &Statement) -> Arc<str> {
         let text = sqlite_text(statement);
         let key = (text.as_ptr().addr(), text.len()); // a static text is known by its address
         let mut texts = self.0.lock();
@@ -63,7 +67,7 @@ impl Texts {
         if texts.len() >= MOST_TEXTS {
             texts.clear();
         }
-        let text: Arc<str> = filled(text, "TRUE", 0).into();
+        let text: Arc<str> = filled(text, "TRUE", '?', 0).into();
         texts.insert(key, Arc::clone(&text));
         text
     }
@@ -185,9 +189,9 @@ pub(crate) fn relaxed<T>(
 }
 
 /// Runs upkeep statements; one that fails by itself is passed over.
-fn run_each(connection: &Connection, statements: &[Statement]) -> Result<(), rusqlite::Error> {
+fn run_each(connection: &Connection, texts: &Texts, statements: &[Statement]) -> Result<(), rusqlite::Error> {
     for statement in statements {
-        match execute(connection, sqlite_text(statement), &statement.params) {
+        match execute(connection, &texts.of(statement), &statement.params) {
             Ok(_) => {}
             Err(error) if is_of_one_change(&error) && !connection.is_autocommit() => tracing::warn!(%error, "upkeep.refused"),
             Err(error) => return Err(error),

@@ -33,8 +33,8 @@ impl Source {
         match log {
             LogSource::Database(db) => Ok(Self::Database(db)),
             LogSource::SqliteFile(path) => {
-                let opened = tokio::task::spawn_blocking(move || open_file(&path)).await;
-                Ok(Self::File(Arc::new(Mutex::new(opened.map_err(Fault::unreadable)??))))
+                let opened = off_the_runtime(move || open_file(&path)).await?;
+                Ok(Self::File(Arc::new(Mutex::new(opened?))))
             }
         }
     }
@@ -211,6 +211,10 @@ async fn blocking<T: Send + 'static>(
     read: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
 ) -> Result<T, Fault> {
     let connection = Arc::clone(connection);
-    let result = tokio::task::spawn_blocking(move || read(&connection.lock())).await;
-    result.map_err(Fault::unreadable)?.map_err(Fault::unreadable)
+    off_the_runtime(move || read(&connection.lock())).await?.map_err(Fault::unreadable)
+}
+
+#[expect(clippy::disallowed_methods, reason = "one read at a time, by the only user of this connection")]
+async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(work).await.map_err(Fault::unreadable)
 }

@@ -1,0 +1,9 @@
+//! The ledger on both databases and both buses.
+
+mod commit;
+mod feed;
+mod handover;
+mod house;
+mod idempotency;
+mod outbox;
+mod verifying;
