@@ -23,6 +23,8 @@ pub(crate) const MOST_IN_BATCH: usize = 256;
 pub(crate) const MOST_UPKEEP_WAITING: usize = 8_192;
 /// Upkeep statements in one go.
 const MOST_UPKEEP_AT_ONCE: usize = 256;
+/// A Change that has waited longer is refused instead of written: by then its caller has been told that storage is unavailable.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Upkeep rests so long between two goes, so that it comes in batches too.
 const UPKEEP_REST: Duration = Duration::from_millis(50);
 
@@ -111,8 +113,16 @@ impl Batcher {
     async fn commit(&mut self, jobs: &mut Vec<Job>) {
         let (mut changes, mut callers) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
         for job in jobs.drain(..) {
+            if job.since.elapsed() > LONGEST_WAIT {
+                self.stats.refused.fetch_add(1, Relaxed);
+                let _ = job.answer.send(Err(DbError::Timeout.into())); // nobody to tell when the caller is gone
+                continue;
+            }
             changes.push(job.change);
             callers.push((job.since, job.answer));
+        }
+        if changes.is_empty() {
+            return;
         }
         let outcomes = self.writer.commit(changes).await;
         let mut any = false;

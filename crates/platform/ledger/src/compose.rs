@@ -13,7 +13,7 @@
 
 use std::fmt::Write as _;
 
-use signet_db::{Sql, Statement, Value};
+use signet_db::{Statement, Value};
 
 use crate::{Change, Expect};
 
@@ -39,23 +39,7 @@ struct Fragment {
 
 impl Fragment {
     fn of(statement: &Statement) -> Self {
-        Self { text: postgres_text(statement), params: statement.params.len() }
-    }
-}
-
-/// The statement's text for PostgreSQL.
-pub(crate) fn postgres_text(statement: &Statement) -> &'static str {
-    match statement.sql {
-        Sql::Same(text) => text,
-        Sql::Pair { postgres, .. } => postgres,
-    }
-}
-
-/// The statement's text for SQLite.
-pub(crate) fn sqlite_text(statement: &Statement) -> &'static str {
-    match statement.sql {
-        Sql::Same(text) => text,
-        Sql::Pair { sqlite, .. } => sqlite,
+        Self { text: statement.sql.postgres(), params: statement.params.len() }
     }
 }
 
@@ -265,6 +249,8 @@ pub(crate) fn filled(text: &str, ok: &str, marker: char, offset: usize) -> Strin
 
 #[cfg(test)]
 mod tests {
+    use signet_db::Sql;
+
     use super::*;
     use crate::change::tests::record;
     use crate::{OutboxRow, StandingEntry};

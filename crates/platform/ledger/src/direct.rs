@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use signet_db::{Db, DbError, PgSession, Statement};
 
-use crate::compose::postgres_text;
 use crate::pipeline::as_params;
 use crate::postgres::within;
 use crate::sqlite::{Texts, end_transaction, execute, relaxed};
@@ -32,6 +31,15 @@ impl Direct {
         match db {
             Db::Sqlite(sqlite) => Ok(Self::Sqlite(sqlite.writer(), Texts::default())),
             Db::Postgres(postgres) => Ok(Self::Postgres(Arc::new(within(postgres.dedicated("signet-start")).await?))),
+        }
+    }
+
+    /// Raises the leader's term by one, durably; the new one.
+    pub(crate) async fn raise_term(&self) -> Result<i64, DbError> {
+        const RAISE: &str = "UPDATE ledger_sequencer SET term = term + 1 WHERE slot = 1 RETURNING term";
+        match self {
+            Self::Sqlite(writer, _) => Ok(writer.run(|connection| connection.query_row(RAISE, [], |row| row.get(0))).await??),
+            Self::Postgres(session) => within(async { Ok(session.client().query_one(RAISE, &[]).await?.try_get(0)?) }).await,
         }
     }
 
@@ -89,12 +97,12 @@ async fn write_postgres(
         .await?;
     let work = async {
         if let Some(fence) = &fence
-            && client.execute(postgres_text(fence), &as_params(&fence.params)).await? == 0
+            && client.execute(fence.sql.postgres(), &as_params(&fence.params)).await? == 0
         {
             return Ok(false);
         }
         for statement in &statements {
-            client.execute(postgres_text(statement), &as_params(&statement.params)).await?;
+            client.execute(statement.sql.postgres(), &as_params(&statement.params)).await?;
         }
         Ok(true)
     };

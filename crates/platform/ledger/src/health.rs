@@ -34,14 +34,15 @@ pub(crate) fn lines(worker: bool, sealed: Option<&SealError>, stats: &Stats) -> 
     }];
     if worker && sealed.is_none() {
         let (head, published, sequenced) = (stats.head(), stats.published(), stats.sequenced());
-        lines.push(fine(
-            "ledger.sequencer",
-            if stats.leader() {
-                format!("leader in term {}: head {head}, published {published}, sequenced {sequenced}", stats.term())
-            } else {
-                "waits to lead".to_owned()
-            },
-        ));
+        let state = if stats.leader() {
+            format!("leader in term {}: head {head}, published {published}, sequenced {sequenced}", stats.term())
+        } else {
+            "waits to lead".to_owned()
+        };
+        lines.push(match stats.fault() {
+            None => fine("ledger.sequencer", state),
+            Some((reason, fault)) => HealthLine { name: "ledger.sequencer", ok: false, reason: Some(reason), detail: fault },
+        });
         let waiting = stats.outbox();
         if stats.leader() {
             let more = if waiting >= OUTBOX_NOTABLE { " or more" } else { "" };
@@ -56,11 +57,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_seal_key_is_the_only_fault_and_ends_the_worker_lines() {
+    fn faults_are_told_and_a_wrong_seal_key_ends_the_worker_lines() {
         let stats = Stats::default();
         let lines_of = |worker, sealed| lines(worker, sealed, &stats);
         assert!(lines_of(true, None).iter().all(|line| line.ok));
         let error = SealError::WrongKey { purpose: "x".to_owned(), sealed_with: "a".to_owned(), present: "b".to_owned() };
+        stats.failed(&signet_model::kinds::STORAGE_UNAVAILABLE, "gone".to_owned());
+        assert!(lines_of(true, None).iter().any(|line| !line.ok && line.name == "ledger.sequencer"));
         let wrong = lines_of(true, Some(&error));
         assert_eq!((wrong.len(), wrong[0].ok, wrong[0].reason.map(|r| r.code)), (1, false, Some("seal.wrong-key")));
     }

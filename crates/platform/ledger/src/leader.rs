@@ -48,12 +48,8 @@ impl Leadership {
         if self.direct.write(Some(fence), statements, Durability::Relaxed).await? { Ok(()) } else { Err(LedgerError::Deposed) }
     }
 
-    async fn take_over(db: &Db, direct: Direct) -> Result<Self, LedgerError> {
-        let raise = Statement { sql: Sql::Same("UPDATE ledger_sequencer SET term = term + 1 WHERE slot = 1"), params: Vec::new() };
-        direct.write(Some(raise), Vec::new(), Durability::Waits).await?;
-        let read = Statement { sql: Sql::Same("SELECT term FROM ledger_sequencer WHERE slot = 1"), params: Vec::new() };
-        let row = db.query_optional(read).await?.ok_or_else(|| LedgerError::Damaged("no row in ledger_sequencer".to_owned()))?;
-        Ok(Self { term: row.int(0)?, direct })
+    async fn take_over(direct: Direct) -> Result<Self, LedgerError> {
+        Ok(Self { term: direct.raise_term().await?, direct })
     }
 }
 
@@ -65,11 +61,14 @@ where
     while !closing.is_cancelled() {
         let held = match &db {
             Db::Sqlite(sqlite) => hold_alone(&db, Direct::Sqlite(sqlite.writer(), Texts::default()), &stats, &closing, &work).await,
-            Db::Postgres(postgres) => seek(&db, postgres, &stats, &closing, &work).await,
+            Db::Postgres(postgres) => seek(postgres, &stats, &closing, &work).await,
         };
         stats.leader.store(false, Relaxed);
         if let Err(error) = held {
-            tracing::warn!(%error, "leader.ended");
+            // Said once while it stays the same: attempts come each second.
+            if stats.failed(error.reason(), error.to_string()) {
+                tracing::warn!(%error, "leader.failed");
+            }
         }
         tokio::select! {
             () = closing.cancelled() => {}
@@ -89,13 +88,16 @@ async fn hold_alone<F>(
 where
     F: Future<Output = Result<(), LedgerError>>,
 {
-    let leadership = Leadership::take_over(db, direct).await?;
+    let leadership = match Leadership::take_over(direct.clone()).await {
+        // Out of space: the feed must go on, and nobody else leads here, so the old term does.
+        Err(LedgerError::Db(DbError::Full(_))) => Leadership { term: present_term(db).await?, direct },
+        other => other?,
+    };
     begun(stats, leadership.term);
     work(leadership, closing.child_token()).await
 }
 
 async fn seek<F>(
-    db: &Db,
     postgres: &Postgres,
     stats: &Stats,
     closing: &CancellationToken,
@@ -113,7 +115,7 @@ where
         }
     }
     let session = Arc::new(session);
-    let leadership = Leadership::take_over(db, Direct::Postgres(Arc::clone(&session))).await?;
+    let leadership = Leadership::take_over(Direct::Postgres(Arc::clone(&session))).await?;
     begun(stats, leadership.term);
     let token = closing.child_token();
     let running = work(leadership, token.clone());
@@ -127,6 +129,12 @@ where
     token.cancel();
     let _ = timeout(LONGEST_PING, running).await;
     Err(ended.into())
+}
+
+async fn present_term(db: &Db) -> Result<i64, LedgerError> {
+    let read = Statement { sql: Sql::Same("SELECT term FROM ledger_sequencer WHERE slot = 1"), params: Vec::new() };
+    let row = db.query_optional(read).await?.ok_or_else(|| LedgerError::Damaged("no row in ledger_sequencer".to_owned()))?;
+    Ok(row.int(0)?)
 }
 
 fn begun(stats: &Stats, term: i64) {

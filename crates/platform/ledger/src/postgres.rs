@@ -20,8 +20,8 @@ use crate::recovery;
 
 /// The advisory lock under which positions are given: the only thing held across a commit.
 pub(crate) const COMMIT_LOCK: i64 = 0x5349_474e_4554_0001; // "SIGNET", 1
-/// A batch, and the search for the outcome of a broken one, each end by then.
-pub(crate) const BATCH_DEADLINE: Duration = Duration::from_secs(5);
+/// A batch ends by then.
+pub(crate) const BATCH_DEADLINE: Duration = Duration::from_secs(4);
 /// Shapes whose statements stay prepared; rooms have a few dozen.
 const MOST_PREPARED: usize = 512;
 
@@ -39,6 +39,7 @@ pub(crate) struct PostgresWriter {
 pub(crate) struct Session {
     pub(crate) pg: PgSession,
     prepared: HashMap<Shape, tokio_postgres::Statement>,
+    upkeep: HashMap<&'static str, tokio_postgres::Statement>,
     /// Server process and its start, to end exactly that one.
     pub(crate) backend: (i32, String),
     /// A position that was committed before the running batch began.
@@ -53,18 +54,31 @@ impl Session {
                     FROM pg_stat_activity WHERE pid = pg_backend_pid()";
         let row = pg.client().query_one(text, &[]).await?;
         let backend = (row.try_get(0)?, row.try_get(1)?);
-        Ok(Self { pg, prepared: HashMap::new(), backend, floor: row.try_get(2)? })
+        Ok(Self { pg, prepared: HashMap::new(), upkeep: HashMap::new(), backend, floor: row.try_get(2)? })
     }
 
-    async fn prepare(&mut self, shape: &Shape) -> Result<(), tokio_postgres::Error> {
-        if !self.prepared.contains_key(shape) {
-            let statement = self.pg.client().prepare(&shape.text()).await?;
-            if self.prepared.len() >= MOST_PREPARED {
-                self.prepared.clear();
-            }
-            self.prepared.insert(shape.clone(), statement);
+    async fn prepare(&mut self, shape: &Shape) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
+        if let Some(known) = self.prepared.get(shape) {
+            return Ok(known.clone());
         }
-        Ok(())
+        let statement = self.pg.client().prepare(&shape.text()).await?;
+        if self.prepared.len() >= MOST_PREPARED {
+            self.prepared.clear();
+        }
+        self.prepared.insert(shape.clone(), statement.clone());
+        Ok(statement)
+    }
+
+    async fn prepare_upkeep(&mut self, text: &'static str) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
+        if let Some(known) = self.upkeep.get(text) {
+            return Ok(known.clone());
+        }
+        let statement = self.pg.client().prepare(text).await?;
+        if self.upkeep.len() >= MOST_PREPARED {
+            self.upkeep.clear();
+        }
+        self.upkeep.insert(text, statement.clone());
+        Ok(statement)
     }
 }
 
@@ -91,7 +105,7 @@ impl PostgresWriter {
             Some(session) => session,
             None => within(Session::open(&self.postgres)).await?,
         };
-        let (together, mut alone) = sort(&mut session, changes).await;
+        let (together, mut alone) = within(sort(&mut session, changes)).await?;
         if !together.is_empty() {
             match timeout(BATCH_DEADLINE, batch(&session, changes, &together)).await.unwrap_or(Err(Failure::Lost)) {
                 Ok(positions) => {
@@ -135,28 +149,41 @@ impl PostgresWriter {
         Ok(())
     }
 
-    /// Runs upkeep in one transaction that does not wait for the disk.
+    /// Runs upkeep in one transaction that does not wait for the disk; all of it or, after an error, none.
     pub(crate) async fn upkeep(&mut self, statements: Vec<Statement>) -> Result<(), DbError> {
-        let session = match self.session.take().filter(|session| !session.pg.is_closed()) {
+        let mut session = match self.session.take().filter(|session| !session.pg.is_closed()) {
             Some(session) => session,
             None => within(Session::open(&self.postgres)).await?,
         };
-        within(async {
-            let client = session.pg.client();
-            client.batch_execute("BEGIN; SET LOCAL synchronous_commit = off").await?;
-            let mut result = Ok(());
-            for statement in &statements {
-                if let Err(error) = client.execute(compose::postgres_text(statement), &as_params(&statement.params)).await {
-                    result = Err(DbError::from(error));
-                    break;
-                }
+        let done = timeout(BATCH_DEADLINE, upkeep(&mut session, &statements)).await;
+        match done {
+            // An error of the server leaves a session that works.
+            Ok(result) => {
+                self.session = Some(session);
+                Ok(result?)
             }
-            client.batch_execute(if result.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
-            result
-        })
-        .await
-        .inspect(|()| self.session = Some(session))
+            Err(_) => Err(DbError::Timeout),
+        }
     }
+}
+
+async fn upkeep(session: &mut Session, statements: &[Statement]) -> Result<(), tokio_postgres::Error> {
+    let mut prepared = Vec::with_capacity(statements.len());
+    for statement in statements {
+        prepared.push(session.prepare_upkeep(statement.sql.postgres()).await?);
+    }
+    let client = session.pg.client();
+    let begun = send(client.batch_execute("BEGIN; SET LOCAL synchronous_commit = off")).await;
+    let mut sent = Vec::with_capacity(statements.len());
+    for (prepared, statement) in prepared.iter().zip(statements) {
+        sent.push(send(async move { client.execute(prepared, &as_params(&statement.params)).await }).await);
+    }
+    let committed = send(client.batch_execute("COMMIT")).await;
+    let mut result = begun.answer().await;
+    for answer in sent {
+        result = result.and(answer.answer().await.map(|_| ()));
+    }
+    result.and(committed.answer().await)
 }
 
 fn set(outcomes: &mut [Option<Outcome>], index: usize, outcome: Outcome) {
@@ -170,25 +197,23 @@ pub(crate) async fn within<T>(work: impl Future<Output = Result<T, DbError>>) ->
     timeout(BATCH_DEADLINE, work).await.unwrap_or(Err(DbError::Timeout))
 }
 
-/// Which changes go together, with their prepared statements, and which alone.
-async fn sort(session: &mut Session, changes: &[Change]) -> (Vec<(usize, tokio_postgres::Statement)>, Vec<usize>) {
+/// Which changes go together, with their prepared statements, and which alone. An error says that the connection is gone; nothing
+/// was sent then.
+async fn sort(session: &mut Session, changes: &[Change]) -> Result<(Vec<(usize, tokio_postgres::Statement)>, Vec<usize>), DbError> {
     let (mut together, mut alone) = (Vec::with_capacity(changes.len()), Vec::new());
     for (index, change) in changes.iter().enumerate() {
-        let shape = Shape::of(change);
-        let statement = match &shape {
-            Some(shape) => match timeout(BATCH_DEADLINE, session.prepare(shape)).await {
-                Ok(Ok(())) => session.prepared.get(shape).cloned(),
-                // A text that cannot be prepared fails on its own as well, and there its error is told.
-                Ok(Err(_)) | Err(_) => None,
-            },
-            None => None,
+        let Some(shape) = Shape::of(change) else {
+            alone.push(index);
+            continue;
         };
-        match statement {
-            Some(statement) => together.push((index, statement)),
-            None => alone.push(index),
+        match session.prepare(&shape).await.map_err(Failure::of) {
+            Ok(statement) => together.push((index, statement)),
+            // A text that cannot be prepared fails on its own as well, and there its error is told.
+            Err(Failure::Statement(_)) => alone.push(index),
+            Err(Failure::Lost) => return Err(DbError::Unavailable("the connection broke".to_owned())),
         }
     }
-    (together, alone)
+    Ok((together, alone))
 }
 
 /// One transaction, sent as one: the position of each change, or none where an expectation failed.

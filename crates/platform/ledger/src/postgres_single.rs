@@ -4,7 +4,7 @@
 use signet_db::{Statement, Value};
 use tokio_postgres::Client;
 
-use crate::compose::{audit_params, filled, outbox_params, postgres_text, standing_params};
+use crate::compose::{audit_params, filled, outbox_params, standing_params};
 use crate::pipeline::{Failure, as_params, send};
 use crate::postgres::COMMIT_LOCK;
 use crate::{Change, Expect};
@@ -87,5 +87,5 @@ async fn insert_all(client: &Client, text: &str, rows: Vec<Vec<Value>>) -> Resul
 }
 
 fn text_of(statement: &Statement) -> String {
-    filled(postgres_text(statement), "TRUE", '$', 0)
+    filled(statement.sql.postgres(), "TRUE", '$', 0)
 }

@@ -9,8 +9,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::Change;
 use crate::batch::Outcome;
-use crate::postgres::{BATCH_DEADLINE, COMMIT_LOCK, Session};
+use crate::postgres::{COMMIT_LOCK, Session};
 
+/// The search ends by then.
+const DEADLINE: Duration = Duration::from_secs(3);
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
 
 /// Sets the outcome of every change of `open` that was committed, and gives back a new session. Those left are refused by the
@@ -26,7 +28,7 @@ pub(crate) async fn settle(
     let (backend, floor) = (broken.backend.clone(), broken.floor);
     drop(broken);
     let now = Instant::now();
-    let deadline = now.checked_add(BATCH_DEADLINE).unwrap_or(now);
+    let deadline = now.checked_add(DEADLINE).unwrap_or(now);
     loop {
         let attempt = timeout_at(deadline, look(postgres, &backend, floor)).await.unwrap_or(Err(DbError::Timeout));
         match attempt {

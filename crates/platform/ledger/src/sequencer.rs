@@ -13,7 +13,7 @@ use signet_bus::{Bus, Subject};
 use signet_db::{Db, DbError, Sql, Statement, Value};
 use signet_model::{Clock, FEED_SUBJECT, FeedBatch, Lineage, Position};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::keys::{SigningKeys, sign_feed};
@@ -25,6 +25,8 @@ use crate::{LedgerError, checkpoint, feed, files};
 /// How soon a commit of another process is noticed while such commits come, and when none came for a while.
 const LOOK_OFTEN: Duration = Duration::from_millis(20);
 const LOOK_SELDOM: Duration = Duration::from_millis(100);
+/// Between two looks, whatever rings: commits that come in between go into one batch of the feed.
+const REST: Duration = Duration::from_millis(5);
 /// A busy time lasts so long after the last commit seen.
 const BUSY: Duration = Duration::from_secs(2);
 /// Between two checkpoints.
@@ -70,6 +72,7 @@ impl SequencerParts {
             let closed = closing.is_cancelled();
             let news = sequencer.publish().await?;
             let more = sequencer.fold().await?;
+            self.stats.works();
             if news || more {
                 last_news = Instant::now();
                 self.relay.notify_one();
@@ -84,6 +87,7 @@ impl SequencerParts {
             if closed {
                 return Ok(());
             }
+            sleep(REST).await;
             let pause = if last_news.elapsed() < BUSY { LOOK_OFTEN } else { LOOK_SELDOM };
             let now = Instant::now();
             tokio::select! {
@@ -128,6 +132,9 @@ impl Sequencer<'_> {
             any = true;
             self.published = behind.to;
             parts.stats.published.store(behind.to.value(), Relaxed);
+            if behind.to == behind.head {
+                return Ok(any);
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use signet_db::{DbError, SqliteWriter, Statement, Value};
 use signet_model::{AuditRecord, Position};
 
 use crate::batch::Outcome;
-use crate::compose::{audit_params, filled, outbox_params, sqlite_text, standing_params};
+use crate::compose::{audit_params, filled, outbox_params, standing_params};
 use crate::{Change, Expect};
 
 /// Texts kept with their placeholder filled in; each comes from the code, so there are not many.
@@ -58,7 +58,7 @@ type StaticText = (usize, usize);
 
 impl Texts {
     pub(crate) fn of(&self, statement: &Statement) -> Arc<str> {
-        let text = sqlite_text(statement);
+        let text = statement.sql.sqlite();
         let key = (text.as_ptr().addr(), text.len()); // a static text is known by its address
         let mut texts = self.0.lock();
         if let Some(known) = texts.get(&key) {

@@ -3,6 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use signet_model::Reason;
+
 /// Upper bounds of the commit latency's buckets, in microseconds; one more bucket holds what is slower.
 pub const LATENCY_BOUNDS: [u64; 12] = [250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000];
 
@@ -25,6 +28,8 @@ pub struct Stats {
     pub(crate) upkeep_dropped: AtomicU64,
     pub(crate) relayed: AtomicU64,
     pub(crate) relay_failures: AtomicU64,
+    /// Why sequencing does not work at the moment.
+    fault: Mutex<Option<(&'static Reason, String)>>,
     latency: [AtomicU64; LATENCY_BOUNDS.len()],
     latency_slower: AtomicU64,
     latency_sum: AtomicU64,
@@ -92,6 +97,24 @@ impl Stats {
             slower: self.latency_slower.load(Relaxed),
             sum_micros: self.latency_sum.load(Relaxed),
         }
+    }
+
+    /// Why this process, being a worker, does not get to lead or to sequence at the moment.
+    pub fn fault(&self) -> Option<(&'static Reason, String)> {
+        self.fault.lock().clone()
+    }
+
+    /// Notes a fault; true when it is another than before.
+    pub(crate) fn failed(&self, reason: &'static Reason, detail: String) -> bool {
+        let fault = Some((reason, detail));
+        let mut held = self.fault.lock();
+        let new = *held != fault;
+        *held = fault;
+        new
+    }
+
+    pub(crate) fn works(&self) {
+        self.fault.lock().take();
     }
 
     pub(crate) fn saw_head(&self, position: i64) {

@@ -109,10 +109,14 @@ async fn an_event_without_permission_waits_and_the_others_pass() {
     let nats = TestNats::private(
         "authorization { users = [ { user: worker, password: worker, permissions: { publish: { deny: \"things.denied\" } } } ] }",
     );
-    let url = nats.url().replace("nats://", "nats://worker:worker@");
+    let password = site.data_dir().join("nats.password");
+    std::fs::write(&password, "worker").unwrap();
+    std::fs::set_permissions(&password, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let config = NatsConfig { user: Some("worker".to_owned()), password_file: Some(password), ..NatsConfig::to(nats.url()) };
     site.nats = Some(nats);
-    let bus = connected(&url).await;
-    let mut events = listening(&connected(&url).await, "things.>").await;
+    let bus = Bus::nats(config).await.unwrap();
+    eventually("the bus connects", || async { bus.is_connected() }).await;
+    let mut events = listening(&bus, "things.>").await;
     let db = site.db().await;
     let house = site.start_on(db, bus, TestSealer::of(1)).await;
     house.commit(creation("a").announcing(event("things.denied", "no"))).await.unwrap();

@@ -34,6 +34,7 @@ fn copied(site: &Site) -> tempfile::TempDir {
     copy
 }
 
+/// Runs SQL on the file and closes it, which also takes its `-wal` away.
 fn tamper(dir: &Path, sql: &str) {
     rusqlite::Connection::open(dir.join("signet.db")).unwrap().execute_batch(sql).unwrap();
 }
@@ -169,6 +170,7 @@ async fn what_cannot_be_read_is_said() {
     let other = verified(site.data_dir(), None, Some(foreign.data_dir().join("checkpoints.log"))).await;
     assert_eq!(other.kind, Some(Damage::Unreadable), "{other:?}");
     let copy = copied(&site);
+    tamper(copy.path(), "SELECT 1 FROM audit"); // takes the -wal away, which holds whole pages
     std::fs::write(copy.path().join("signet.db"), b"not a database").unwrap();
     let garbage = verified(copy.path(), None, None).await;
     assert_eq!(garbage.kind, Some(Damage::Unreadable), "{garbage:?}");
@@ -181,7 +183,8 @@ async fn what_cannot_be_read_is_said() {
 async fn a_directory_that_cannot_be_written_to_is_read() {
     let site = log_of(Kind::SqliteInProcess, 5).await;
     let copy = copied(&site);
-    let _ = std::fs::remove_file(copy.path().join("signet.db-wal"));
+    tamper(copy.path(), "SELECT 1 FROM audit");
+    assert!(!copy.path().join("signet.db-wal").exists());
     let mut read_only = std::fs::metadata(copy.path()).unwrap().permissions();
     let before = read_only.clone();
     read_only.set_readonly(true);
