@@ -145,8 +145,7 @@ pub(crate) async fn connected(url: &str) -> Bus {
 }
 
 pub(crate) async fn open(url: &str) -> Db {
-    let config = DatabaseConfig { url: url.to_owned(), max_connections: 8, ca_file: None, deadline: Duration::from_secs(5) };
-    let db = Db::open(&config).await.unwrap();
+    let db = Db::open(&DatabaseConfig::new(url)).await.unwrap();
     db.migrate(&[signet_ledger::migrations(), Migrations { owner: "things", steps: THINGS }]).await.unwrap();
     db
 }
@@ -159,6 +158,7 @@ impl House {
     /// Ends the ledger and keeps its site.
     pub(crate) async fn end(self) -> Site {
         self.tasks.shutdown().await;
+        self.db.close().await;
         self.site
     }
 
