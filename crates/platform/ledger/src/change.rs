@@ -1,6 +1,6 @@
 //! What a room submits: a [`Change`] is wholly committed, with its audit record, events and standings, or not at all.
 
-use signet_db::Statement;
+use signet_db::{Statement, Value};
 use signet_model::{AuditRecord, EventId, Position, StandingSubject};
 
 use crate::IdempotencyEntry;
@@ -156,6 +156,20 @@ impl Change {
         }
         self.idempotency = self.idempotency.or(other.idempotency);
         self
+    }
+
+    /// Whether a text in it holds a NUL, which no database of ours takes. Rooms refuse it with their own words before.
+    pub(crate) fn holds_nul(&self) -> bool {
+        let in_statement =
+            |statement: &Statement| statement.params.iter().any(|value| matches!(value, Value::Text(text) if text.contains('\0')));
+        let in_expectation = |expect: &Expect| match expect {
+            Expect::Guard { statement, .. } | Expect::Write { statement, .. } => in_statement(statement),
+        };
+        self.expect.iter().any(in_expectation)
+            || self.effect.iter().any(in_statement)
+            || self.record.object.contains('\0')
+            || self.events.iter().any(|event| event.subject.contains('\0'))
+            || self.standing.iter().any(|entry| entry.reason.as_deref().is_some_and(|reason| reason.contains('\0')))
     }
 
     /// The change with its idempotency entry as plain statements, and one standing per subject: what the writers see.

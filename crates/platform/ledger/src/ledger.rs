@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use signet_bus::Bus;
 use signet_crypto::{SealError, Sealer};
-use signet_db::{Db, Sql, Statement, Value};
+use signet_db::{Db, DbError, Sql, Statement, Value};
 use signet_model::{AuditEntry, Clock, Entropy, Lineage, Position, ReplicaId, TenantId};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -214,8 +214,12 @@ impl Ledger {
     /// # Errors
     /// See [`CommitError`]; except for a connection that broke during the commit itself, nothing was changed then.
     pub async fn commit(&self, change: Change) -> Result<Committed, CommitError> {
+        let change = change.settled();
+        if change.holds_nul() {
+            return Err(DbError::Constraint("a text holds a NUL character, which no text of ours may".to_owned()).into());
+        }
         let (answer, answered) = oneshot::channel();
-        let job = Job { change: change.settled(), since: Instant::now(), answer };
+        let job = Job { change, since: Instant::now(), answer };
         self.changes.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => {
                 self.shared.stats.overloaded.fetch_add(1, Relaxed);

@@ -246,6 +246,9 @@ async fn batch(
     let committed = committed.answer().await;
     match (failed, committed) {
         (None, Ok(())) => Ok(positions),
+        // An error that the server did not tell (a value that could not be sent) has rolled back nothing: what the commit did has to
+        // be found out.
+        (Some(error), Ok(())) if error.as_db_error().is_none() => Err(Failure::Lost),
         (Some(error), Ok(())) => Err(Failure::of(error)),
         (_, Err(error)) => Err(Failure::of(error)),
     }

@@ -1,6 +1,7 @@
 //! Changes: wholly or not at all, one winner, positions without gaps.
 
 use futures_util::future::join_all;
+use signet_db::Value;
 use signet_ledger::{Change, CommitError, Decided, Expect, Upkeep};
 use signet_model::{Position, Refusal};
 
@@ -71,6 +72,26 @@ on_both! {
         assert_eq!((house.thing("taken").await, house.thing("first").await), (Some(("new".to_owned(), 0)), None));
         assert_eq!(house.number("SELECT count(*) FROM outbox").await, 0);
         assert_eq!(house.positions().await, (1..=21).collect::<Vec<_>>());
+        house.end().await;
+    }
+
+    async fn a_value_that_cannot_be_stored_refuses_its_own_change_only(kind) {
+        let house = House::new(kind).await;
+        house.commit(creation("base")).await.unwrap();
+        let wrong_type = statement("UPDATE thing SET count = $2 WHERE id = $1 AND {ok}", [text("base"), Value::Bytes(vec![1])]);
+        let bad = [creation("a\0b"), creation("x").effecting(wrong_type)];
+        for (round, bad) in bad.into_iter().enumerate() {
+            let neighbours: Vec<String> = (0..20).map(|n| format!("{round}-n{n}")).collect();
+            let (bad, others) = tokio::join!(house.commit(bad), join_all(neighbours.iter().map(|id| house.commit(creation(id)))));
+            assert!(matches!(bad, Err(CommitError::Refused(_))), "{bad:?}");
+            // Whatever a neighbour is told is true, and it is there once at most.
+            for (id, told) in neighbours.iter().zip(others) {
+                assert_eq!(told.is_ok(), house.thing(id).await.is_some(), "{id}: {told:?}");
+            }
+        }
+        let positions = house.positions().await;
+        assert_eq!(positions, (1..=positions.len() as i64).collect::<Vec<_>>());
+        assert_eq!(house.number("SELECT count(*) FROM thing").await, positions.len() as i64);
         house.end().await;
     }
 
@@ -189,4 +210,37 @@ on_both! {
         assert_eq!(house.ledger.audit_page(None, None, Position::new(1), 10).await.unwrap().len(), 1);
         house.end().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_full_disk_writes_are_refused_and_everything_else_goes_on() {
+    let house = House::new(crate::house::Kind::SqliteInProcess).await;
+    house.commit(creation("a").standing(standing(CREDENTIAL, true))).await.unwrap();
+    let signet_db::Db::Sqlite(sqlite) = &house.db else { panic!("not SQLite") };
+    let limit = |sql: &'static str| async move {
+        let set = move |c: &mut rusqlite::Connection| c.query_row(sql, [], |row| row.get::<_, i64>(0));
+        sqlite.writer().run(set).await.unwrap().unwrap()
+    };
+    limit("PRAGMA max_page_count = 1").await; // SQLite takes the present size for less than that
+    let mut refused = 0;
+    for n in 0..400 {
+        let change = creation(&format!("{n}-{}", "x".repeat(2_000))).announcing(event("things.full", "x"));
+        match house.commit(change).await {
+            Ok(_) => {}
+            Err(CommitError::Refused(error)) if error.reason().code == "storage.full" => refused += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(refused > 0);
+    let full = house.commit(creation(&"y".repeat(3_000_000))).await;
+    assert!(matches!(&full, Err(CommitError::Refused(error)) if error.reason().code == "storage.full"), "{full:?}");
+    house.ledger.upkeep(Upkeep { statement: statement("UPDATE thing SET count = count + 1 WHERE id = $1", [text("a")]) });
+    assert!(house.thing("a").await.is_some());
+    limit("PRAGMA max_page_count = 1000000").await;
+    house.commit(creation("b")).await.unwrap();
+    eventually("the outbox is empty", || async { house.number("SELECT count(*) FROM outbox").await == 0 }).await;
+    eventually("all is sequenced", || async { house.ledger.stats().sequenced() == house.ledger.head().value() }).await;
+    let positions = house.positions().await;
+    assert_eq!(positions, (1..=positions.len() as i64).collect::<Vec<_>>());
+    house.end().await;
 }
