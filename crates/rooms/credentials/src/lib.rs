@@ -1,1 +1,37 @@
-//! Identities, credentials, tenants and API tokens; CAP.
+//! Identities, credentials, tenants and API tokens, and the answer to "may this client connect?" over REST and over the bus
+//! (Kaa's 22/CAP). It stands in for Kaa's CCM.
+//!
+//! Where to look: the life of a credential is one pure function, [`transition`]; what becomes of a username and password is
+//! `check`; each noun (`tenant`, `identity`, `credential`, `api_token`, `operator_token`) has its own file with what can be done
+//! to it; its table stands in `schema`, its statements in `sql/`, its routes in `rest/`. The bus is `nats`. A new reason goes
+//! into [`reasons`].
+
+mod api_token;
+mod authenticate;
+mod check;
+mod credential;
+mod idempotency;
+mod identity;
+mod last_use;
+mod metrics;
+mod nats;
+mod operator_token;
+mod password_pool;
+pub mod reasons;
+mod rest;
+mod room;
+mod schema;
+mod sql;
+mod tenant;
+pub mod transition;
+
+pub use authenticate::Authenticator;
+pub use idempotency::IdempotencyKeys;
+pub use metrics::CredentialMetrics;
+pub use nats::CapProvider;
+pub use operator_token::{OPERATOR_TOKEN_LIFETIME, OperatorTokenParts, RotatedOperatorToken, first_operator_token, rotate_operator_token};
+pub use reasons::REASONS;
+pub use room::{CredentialsConfig, CredentialsError, CredentialsRoom, Parts};
+pub use schema::migrations;
+
+use room::internal;

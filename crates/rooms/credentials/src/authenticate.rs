@@ -1,0 +1,149 @@
+//! Turns bearer tokens into callers. A token's hash is looked up once and then known from memory, until the view of what is
+//! withdrawn says that something about it changed; its end and the view's age are looked at on every call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use quick_cache::sync::Cache;
+use signet_crypto::token::{self, TokenKind};
+use signet_db::Db;
+use signet_http::reasons::{AUTH_EXPIRED, AUTH_INVALID};
+use signet_http::{Authenticate, BearerToken};
+use signet_model::{Caller, Clock, Refusal, StandingChange, StandingSubject, Timestamp};
+use signet_standing::View;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::TryRecvError;
+
+use crate::reasons::API_TOKEN_REVOKED;
+use crate::sql;
+
+/// Tokens that are known from memory.
+const MOST_KNOWN: usize = 10_000;
+
+type Hash = [u8; 32];
+
+/// A token that was looked up.
+#[derive(Clone)]
+struct Known {
+    caller: Caller,
+    /// What it leans on.
+    subjects: Arc<[StandingSubject]>,
+    expires_at: Timestamp,
+}
+
+/// The authenticator of the API.
+pub struct Authenticator {
+    db: Db,
+    view: View,
+    clock: Arc<dyn Clock>,
+    known: Cache<Hash, Known>,
+    /// Grows whenever something is dropped, so that a look-up which began before is not kept after.
+    dropped: AtomicU64,
+    changes: Mutex<Receiver<Arc<[StandingChange]>>>,
+}
+
+impl Authenticator {
+    pub(crate) fn new(db: Db, view: View, clock: Arc<dyn Clock>) -> Self {
+        let changes = Mutex::new(view.changes());
+        Self { db, view, clock, known: Cache::new(MOST_KNOWN), dropped: AtomicU64::new(0), changes }
+    }
+
+    /// Forgets every token that something was said about since the last call. Done on the caller's own time, so that a change
+    /// which the view has applied is never met by an older memory.
+    fn forget_changed(&self) {
+        let mut changes = self.changes.lock();
+        loop {
+            match changes.try_recv() {
+                Ok(changed) => {
+                    let tokens: Vec<&StandingSubject> =
+                        changed.iter().map(|change| &change.subject).filter(|s| concerns_tokens(s)).collect();
+                    if !tokens.is_empty() {
+                        self.dropped.fetch_add(1, Ordering::SeqCst);
+                        self.known.retain(|_, known| !known.subjects.iter().any(|subject| tokens.contains(&subject)));
+                    }
+                }
+                Err(TryRecvError::Lagged(_)) => {
+                    self.dropped.fetch_add(1, Ordering::SeqCst);
+                    self.known.clear();
+                }
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+
+    async fn caller(&self, token: &BearerToken) -> Result<Caller, Refusal> {
+        let kind = token::BearerToken::parse(token.expose()).map_err(|_| invalid("it is no token of Signet's"))?.kind();
+        let hash = token::hash(token.expose());
+        self.forget_changed();
+        let known = match self.known.get(&hash) {
+            Some(known) => known,
+            None => self.look_up(kind, hash).await?,
+        };
+        if known.expires_at <= self.clock.now() {
+            let expired = Refusal::new(&AUTH_EXPIRED, format!("the token ended at {}", known.expires_at));
+            return Err(match known.caller {
+                Caller::OperatorToken => expired
+                    .with_fix("Make a new one on the server's machine: `signet operator rotate`; it needs the database and no token."),
+                Caller::ApiToken { .. } | Caller::Bus | Caller::System(_) => {
+                    expired.with_fix("An owner of the tenant makes a new one: `signet api-token create --role ROLE --expires 90d`.")
+                }
+            });
+        }
+        self.view.check(&known.subjects)?;
+        Ok(known.caller)
+    }
+
+    async fn look_up(&self, kind: TokenKind, hash: Hash) -> Result<Known, Refusal> {
+        let dropped = self.dropped.load(Ordering::SeqCst);
+        let known = match kind {
+            TokenKind::Operator => self.operator(&hash).await?,
+            TokenKind::Api => self.api(&hash).await?,
+        };
+        self.known.insert(hash, known.clone());
+        if self.dropped.load(Ordering::SeqCst) != dropped {
+            self.known.remove(&hash);
+        }
+        Ok(known)
+    }
+
+    async fn operator(&self, hash: &Hash) -> Result<Known, Refusal> {
+        let stored = sql::one(&self.db, sql::operator_token::by_hash(hash), sql::operator_token::read).await?;
+        let stored = stored.ok_or_else(|| {
+            invalid("it is not the operator token of this server").with_fix(
+                "Use the file `operator.token` of the data directory, or make a new one on the server's machine: `signet operator rotate`.",
+            )
+        })?;
+        Ok(Known { caller: Caller::OperatorToken, subjects: [StandingSubject::OperatorToken].into(), expires_at: stored.expires_at })
+    }
+
+    async fn api(&self, hash: &Hash) -> Result<Known, Refusal> {
+        let found = sql::one(&self.db, sql::api_token::by_hash(hash), sql::api_token::read_with_tenant).await?;
+        let (token, tenant) = found.ok_or_else(|| invalid("no API token of this server"))?;
+        if let Some(revoked_at) = token.revoked_at {
+            return Err(Refusal::new(&API_TOKEN_REVOKED, format!("API token `{}` was revoked at {revoked_at}", token.id)));
+        }
+        let subjects = [StandingSubject::ApiToken(tenant.clone(), token.id.clone()), StandingSubject::Tenant(tenant.clone())];
+        let caller = Caller::ApiToken { id: token.id, tenant, role: token.role };
+        Ok(Known { caller, subjects: subjects.into(), expires_at: token.expires_at })
+    }
+}
+
+fn invalid(why: &str) -> Refusal {
+    Refusal::new(&AUTH_INVALID, format!("the bearer token is not known: {why}"))
+}
+
+/// Whether a change of this subject can concern a token that is kept.
+fn concerns_tokens(subject: &StandingSubject) -> bool {
+    match subject {
+        StandingSubject::ApiToken(..) | StandingSubject::OperatorToken | StandingSubject::Tenant(_) => true,
+        StandingSubject::Identity(..) | StandingSubject::Credential(..) => false,
+    }
+}
+
+impl Authenticate for Authenticator {
+    fn authenticate<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Caller, Refusal>> {
+        Box::pin(self.caller(token))
+    }
+}

@@ -1,0 +1,250 @@
+//! Credentials: their birth and every move that the API makes. First use is in `check`.
+
+use signet_crypto::password::Password;
+use signet_kaa::Record as _;
+use signet_kaa::cap::ClientCredentialsRevokedEvent;
+use signet_kaa::subject;
+use signet_ledger::{Change, Decided, Expect, OutboxRow, StandingEntry};
+use signet_model::{
+    AuditRecord, CredentialId, CredentialKind, CredentialState, EventId, IdentityId, Reason, Refusal, Scope, StandingSubject, Timestamp,
+    Username, log_text,
+};
+
+use crate::CredentialsRoom;
+use crate::identity::IdentityRef;
+use crate::password_pool::HASH_DEADLINE;
+use crate::reasons::{
+    CREDENTIAL_ILLEGAL_TRANSITION, CREDENTIAL_NOT_FOUND, CREDENTIAL_REVOKED, CREDENTIAL_SUSPENDED, CREDENTIAL_USERNAME_TAKEN,
+    USERNAME_INVALID,
+};
+use crate::sql::{self, Cursor};
+use crate::tenant::Remember;
+use crate::transition::{Outcome, Request, takes_away, transition};
+
+/// A credential as stored, without anything secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Credential {
+    /// Its id, an xid.
+    pub(crate) id: CredentialId,
+    /// What it is.
+    pub(crate) kind: CredentialKind,
+    /// Where it stands in its life.
+    pub(crate) state: CredentialState,
+    /// The username of a basic credential.
+    pub(crate) username: Option<String>,
+    /// The identity that it proves; none for rows made on Kaa's paths.
+    pub(crate) identity: Option<IdentityId>,
+    /// When it was made.
+    pub(crate) created_at: Timestamp,
+    /// When the API last changed it; the first use does not.
+    pub(crate) updated_at: Timestamp,
+    /// Its last successful use, to the minute.
+    pub(crate) last_used_at: Option<Timestamp>,
+    /// Grows with each change of state.
+    pub(crate) version: i64,
+}
+
+/// Exact filters of the list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CredentialFilter {
+    pub(crate) kind: Option<CredentialKind>,
+    pub(crate) state: Option<CredentialState>,
+    pub(crate) username: Option<Username>,
+    pub(crate) identity: Option<IdentityRef>,
+}
+
+/// What became of a move.
+#[derive(Clone, Debug)]
+pub(crate) struct Moved {
+    pub(crate) credential: Credential,
+    pub(crate) changed: bool,
+}
+
+/// A username, or why it is none.
+pub(crate) fn username(text: &str) -> Result<Username, Refusal> {
+    let invalid = |_| Refusal::new(&USERNAME_INVALID, format!("username `{}`: {}", log_text(text, 64), Username::RULE));
+    text.parse().map_err(invalid)
+}
+
+/// The reason that the standing of a credential in this state carries.
+pub(crate) fn standing_reason(state: CredentialState) -> Option<&'static Reason> {
+    match state {
+        CredentialState::Inactive | CredentialState::Active => None,
+        CredentialState::Suspended => Some(&CREDENTIAL_SUSPENDED),
+        CredentialState::Revoked => Some(&CREDENTIAL_REVOKED),
+    }
+}
+
+impl CredentialsRoom {
+    /// Makes a username and password. The password is hashed only when nothing cheaper stands in the way.
+    pub(crate) async fn create_basic_credential(
+        &self,
+        scope: &Scope,
+        username: &Username,
+        password: Password,
+        identity: Option<&IdentityRef>,
+        remember: Remember<'_, Credential>,
+    ) -> Result<Credential, Refusal> {
+        let identity = match identity {
+            Some(wanted) => Some(self.identity(scope, wanted).await?.id),
+            None => None,
+        };
+        self.refuse_taken(scope, username).await?;
+        let hash = self.pool.hash(password, HASH_DEADLINE).await?;
+        let credential = self
+            .ledger
+            .decide(|| async {
+                self.refuse_taken(scope, username).await?;
+                let now = scope.now();
+                let credential = Credential {
+                    id: CredentialId::generate(now, scope.entropy.as_ref()),
+                    kind: CredentialKind::Basic,
+                    state: CredentialState::Inactive,
+                    username: Some(username.as_str().to_owned()),
+                    identity: identity.clone(),
+                    created_at: now,
+                    updated_at: now,
+                    last_used_at: None,
+                    version: 1,
+                };
+                let mut record = AuditRecord::new(scope, "credential.create", credential.id.as_str())
+                    .with("kind", credential.kind.as_str())
+                    .with("username", username.as_str());
+                let mut expect = vec![Expect::write(sql::credential::insert_basic(&scope.tenant, &credential, username, &hash), 1)];
+                if let Some(identity) = &identity {
+                    record = record.with("identity", identity.as_str());
+                    expect.push(Expect::guard(sql::identity::exists(&scope.tenant, identity), 1));
+                }
+                let change = Change { expect, ..Change::new(record) }.idempotent(remember(&credential)?);
+                Ok(Decided::commit(change, credential))
+            })
+            .await?;
+        self.metrics.moved(credential.kind, None, credential.state);
+        Ok(credential)
+    }
+
+    async fn refuse_taken(&self, scope: &Scope, username: &Username) -> Result<(), Refusal> {
+        match sql::one(&self.db, sql::credential::username_taken(&scope.tenant, username), |_| Ok(())).await? {
+            None => Ok(()),
+            Some(()) => {
+                let detail = format!("tenant `{}` has a credential with the username `{}`", scope.tenant, log_text(username.as_str(), 64));
+                Err(Refusal::new(&CREDENTIAL_USERNAME_TAKEN, detail))
+            }
+        }
+    }
+
+    /// The credential; refused in the same words whether it is absent or another tenant's.
+    pub(crate) async fn credential(&self, scope: &Scope, id: &str) -> Result<Credential, Refusal> {
+        let absent = || Refusal::new(&CREDENTIAL_NOT_FOUND, format!("tenant `{}` has no credential `{}`", scope.tenant, log_text(id, 64)));
+        let Ok(id) = id.parse() else { return Err(absent()) };
+        sql::one(&self.db, sql::credential::find(&scope.tenant, &id), sql::credential::read).await?.ok_or_else(absent)
+    }
+
+    pub(crate) async fn credentials(
+        &self,
+        scope: &Scope,
+        filter: &CredentialFilter,
+        after: &Cursor,
+        limit: u32,
+    ) -> Result<Vec<Credential>, Refusal> {
+        let identity = match &filter.identity {
+            None => None,
+            Some(wanted) => match self.find_identity(scope, wanted).await? {
+                Some(identity) => Some(identity.id),
+                // Nothing is of an identity that is not there, whoever else may have it.
+                None => return Ok(Vec::new()),
+            },
+        };
+        let statement = sql::credential::newest(&scope.tenant, filter, identity.as_ref(), after, limit);
+        sql::all(&self.db, statement, sql::credential::read).await
+    }
+
+    /// Suspends, resumes, revokes, or sets a state by name. Asking for the state that it is in is success and changes nothing.
+    pub(crate) async fn move_credential(&self, scope: &Scope, id: &str, request: Request, reason: Option<&str>) -> Result<Moved, Refusal> {
+        let (moved, from) = self
+            .ledger
+            .decide(|| async {
+                let credential = self.credential(scope, id).await?;
+                let from = credential.state;
+                match transition(from, request, self.config.strict_fsm) {
+                    Outcome::NoChange => Ok(Decided::Same((Moved { credential, changed: false }, from))),
+                    Outcome::Illegal => Ok(Decided::Refuse(illegal(scope, &credential, request))),
+                    Outcome::Transition { to } => {
+                        let now = scope.now();
+                        let change = self.move_change(scope, &credential, to, reason, now);
+                        let version = credential.version.saturating_add(1);
+                        let credential = Credential { state: to, updated_at: now, version, ..credential };
+                        Ok(Decided::commit(change, (Moved { credential, changed: true }, from)))
+                    }
+                }
+            })
+            .await?;
+        if moved.changed {
+            self.metrics.moved(moved.credential.kind, Some(from), moved.credential.state);
+        }
+        Ok(moved)
+    }
+
+    fn move_change(&self, scope: &Scope, credential: &Credential, to: CredentialState, reason: Option<&str>, now: Timestamp) -> Change {
+        let action = match to {
+            CredentialState::Suspended => "credential.suspend",
+            CredentialState::Revoked => "credential.revoke",
+            // The pure function never leads to Inactive.
+            CredentialState::Active | CredentialState::Inactive => "credential.resume",
+        };
+        let record = AuditRecord::new(scope, action, credential.id.as_str())
+            .because(reason.map(str::to_owned))
+            .with("from", credential.state.as_str())
+            .with("to", to.as_str());
+        let standing = StandingEntry {
+            subject: StandingSubject::Credential(scope.tenant.clone(), credential.id.clone()),
+            good: to.usable(),
+            reason: standing_reason(to).map(|reason| reason.code.to_owned()),
+        };
+        let mut change = Change::new(record)
+            .expecting(Expect::write(sql::credential::set_state(&scope.tenant, credential, to, now), 1))
+            .standing(standing);
+        if takes_away(credential.state, to) {
+            change.events.extend(self.revoked_event(scope, credential.kind, &credential.id));
+        }
+        change
+    }
+
+    /// The event that tells Kaa's gateways that a credential cannot be used any more. A repetition by the relay keeps the row's
+    /// id, and with it the correlation id.
+    pub(crate) fn revoked_event(&self, scope: &Scope, kind: CredentialKind, id: &CredentialId) -> Option<OutboxRow> {
+        let ccm = &self.config.ccm_instance;
+        let subject = match kind {
+            CredentialKind::Basic => subject::basic_credentials_revoked(ccm),
+            CredentialKind::X509 => subject::certificate_credentials_revoked(ccm),
+            // Kaa has no event for bare keys, and that for endpoint tokens is another record.
+            CredentialKind::PublicKey | CredentialKind::EndpointToken => return None,
+        };
+        let event = EventId::generate(scope.now(), scope.entropy.as_ref());
+        let record = ClientCredentialsRevokedEvent {
+            correlation_id: event.as_str().into(),
+            timestamp: scope.now().millis(),
+            timeout: 0,
+            tenant_id: scope.tenant.as_str().into(),
+            credentials_id: id.as_str().into(),
+            originator_replica_id: self.replica.as_str().into(),
+        };
+        let payload = record.encode();
+        Some(OutboxRow { id: event, subject, payload })
+    }
+}
+
+fn illegal(scope: &Scope, credential: &Credential, request: Request) -> Refusal {
+    let detail = format!("credential `{}` is {}; {} leads nowhere from there", credential.id, credential.state, request.verb());
+    let refusal = Refusal::new(&CREDENTIAL_ILLEGAL_TRANSITION, detail);
+    match credential.state {
+        CredentialState::Revoked => refusal.with_fix(format!(
+            "Revoked is final. Create another credential: `signet credential create basic NAME --password-stdin --tenant {}`.",
+            scope.tenant
+        )),
+        CredentialState::Inactive => refusal.with_fix("It becomes Active by its first successful use, not by the API."),
+        CredentialState::Active | CredentialState::Suspended => {
+            refusal.with_fix(format!("Look at it with `signet credential show {} --tenant {}`.", credential.id, scope.tenant))
+        }
+    }
+}

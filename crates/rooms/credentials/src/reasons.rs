@@ -1,0 +1,46 @@
+//! Reasons of this room, the same in API, command line, log and audit.
+
+signet_model::reasons! {
+    /// A tenant of that name exists already.
+    TENANT_EXISTS = ("tenant.exists", 409, "Choose another name, or use what exists: `signet tenant list`.");
+    /// The tenant's name is not allowed.
+    TENANT_INVALID_NAME = ("tenant.invalid-name", 400, "Use 1 to 64 letters, digits, `.`, `_` and `-`, beginning with a letter or digit.");
+    /// The tenant is disabled, and everything that leans on it is refused.
+    TENANT_DISABLED = ("tenant.disabled", 403, "A platform operator has to enable the tenant again.");
+    /// An identity of that name exists already in this tenant.
+    IDENTITY_EXISTS = ("identity.exists", 409, "Choose another name, or use what exists: `signet identity list`.");
+    /// The tenant has no such identity.
+    IDENTITY_NOT_FOUND = ("identity.not-found", 404, "Check id or name with `signet identity list`, and the tenant with `--tenant`.");
+    /// The identity's name is not allowed.
+    IDENTITY_INVALID_NAME = ("identity.invalid-name", 400, "Use 1 to 128 letters, digits and `.` `_` `~` `:` `@` `-`, beginning with a letter or digit, and no text of the form of an id.");
+    /// The identity's labels are not allowed.
+    IDENTITY_INVALID_LABELS = ("identity.invalid-labels", 400, "Use at most 32 labels with names of 1 to 63 and values of up to 255 characters, without control characters.");
+    /// The identity is disabled, and every credential of it is refused.
+    IDENTITY_DISABLED = ("identity.disabled", 403, "Enable the identity again: `signet identity enable ID`.");
+    /// The identity has more usable credentials than can be taken back in one commit.
+    IDENTITY_TOO_MANY_CREDENTIALS = ("identity.too-many-credentials", 409, "Revoke credentials that are no longer needed, then disable the identity.");
+    /// The username is taken in this tenant; a revoked credential keeps its username.
+    CREDENTIAL_USERNAME_TAKEN = ("credential.username-taken", 409, "Choose another username, or use the credential that has it: `signet credential list --username NAME`.");
+    /// The tenant has no such credential.
+    CREDENTIAL_NOT_FOUND = ("credential.not-found", 404, "Check the id with `signet credential list`, and the tenant with `--tenant`.");
+    /// The credential's state does not allow this move.
+    CREDENTIAL_ILLEGAL_TRANSITION = ("credential.illegal-transition", 409, "Look at its state with `signet credential show ID`.");
+    /// No credential of the tenant has this username.
+    CREDENTIAL_UNKNOWN = ("credential.unknown", 403, "Look for the username with `signet credential list`, and check the tenant behind the `@`.");
+    /// The password is not the one of this credential.
+    CREDENTIAL_WRONG_PASSWORD = ("credential.wrong-password", 403, "Try again with the right password; a lost one cannot be read back: create another credential and revoke this one.");
+    /// The credential is suspended.
+    CREDENTIAL_SUSPENDED = ("credential.suspended", 403, "Resume it: `signet credential resume ID`.");
+    /// The credential is revoked, which is final.
+    CREDENTIAL_REVOKED = ("credential.revoked", 403, "Create another credential with another username: `signet credential create basic NAME --password-stdin`.");
+    /// The username is not allowed.
+    USERNAME_INVALID = ("username.invalid", 400, "Use 1 to 255 characters without control characters and without a space at either end.");
+    /// More passwords wait to be hashed than the queue holds.
+    PASSWORD_QUEUE_FULL = ("password.queue-full", 503, "Try again a little later; `ccm_auth_queue_length` shows the load.");
+    /// The tenant has no such API token.
+    API_TOKEN_NOT_FOUND = ("api-token.not-found", 404, "Check the id with `signet api-token list`, and the tenant with `--tenant`.");
+    /// The API token's end is not allowed.
+    API_TOKEN_INVALID_EXPIRY = ("api-token.invalid-expiry", 400, "Let the token end in the future, at most ten years from now.");
+    /// The API token was revoked.
+    API_TOKEN_REVOKED = ("api-token.revoked", 401, "An owner makes a new one: `signet api-token create --role ROLE --expires 90d`.");
+}

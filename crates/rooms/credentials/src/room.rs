@@ -1,0 +1,171 @@
+//! The room itself: what it is made of, and what it offers to the house.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+use signet_bus::BusError;
+use signet_db::Db;
+use signet_http::{IdempotencyStore, Route, TenantExists};
+use signet_kaa::subject::InstanceName;
+use signet_ledger::Ledger;
+use signet_model::{Clock, Entropy, Refusal, ReplicaId, TenantId, kinds};
+use signet_standing::View;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::authenticate::Authenticator;
+use crate::idempotency::IdempotencyKeys;
+use crate::last_use::LastUse;
+use crate::metrics::CredentialMetrics;
+use crate::password_pool::PasswordPool;
+use crate::{rest, sql};
+
+/// Tenants whose existence is known from memory.
+const MOST_TENANTS_SEEN: usize = 100_000;
+/// Shortest time between two counts of all credentials.
+const COUNT_EVERY: Duration = Duration::from_secs(60);
+/// A count may take this part of the time, so that ten million rows are counted more seldom than ten.
+const COUNT_SHARE: u32 = 200;
+
+/// How the room works. `Default` is what Kaa's own service does.
+#[derive(Clone, Debug)]
+pub struct CredentialsConfig {
+    /// Cost of new password hashes, 4 to 16.
+    pub bcrypt_cost: u32,
+    /// The name of this service in subjects; also the queue group of its replicas.
+    pub ccm_instance: InstanceName,
+    /// Whether only the moves of Kaa's product text are legal.
+    pub strict_fsm: bool,
+    /// Requests of the bus that are worked on at once.
+    pub cap_concurrency: usize,
+    /// Requests of the bus that may wait; one more is answered 503 at once.
+    pub cap_queue_length: usize,
+}
+
+impl CredentialsConfig {
+    /// The defaults, under this instance name.
+    pub fn new(ccm_instance: InstanceName) -> Self {
+        Self { bcrypt_cost: 10, ccm_instance, strict_fsm: false, cap_concurrency: 8, cap_queue_length: 128 }
+    }
+}
+
+/// What the room is made of. Its migrations and the ledger's must have run.
+pub struct Parts {
+    /// Where it reads.
+    pub db: Db,
+    /// Where it writes.
+    pub ledger: Ledger,
+    /// What is withdrawn.
+    pub view: View,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// This process, as events name it.
+    pub replica: ReplicaId,
+    /// What it counts.
+    pub metrics: CredentialMetrics,
+    /// How it works.
+    pub config: CredentialsConfig,
+}
+
+/// Why the room cannot open or serve the bus, sorted by who must act.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialsError {
+    /// The operator: the configuration does not work.
+    #[error("{0}")]
+    Configuration(String),
+    /// The machine gives no threads.
+    #[error("the password threads cannot start: {0}")]
+    Threads(std::io::Error),
+    /// The bus does not take the subscription.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+/// Tenants, identities, credentials and tokens.
+pub struct CredentialsRoom {
+    pub(crate) db: Db,
+    pub(crate) ledger: Ledger,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) replica: ReplicaId,
+    pub(crate) metrics: CredentialMetrics,
+    pub(crate) config: CredentialsConfig,
+    pub(crate) pool: PasswordPool,
+    pub(crate) last_use: LastUse,
+    pub(crate) tenants_seen: Cache<TenantId, ()>,
+    authenticator: Arc<Authenticator>,
+}
+
+impl CredentialsRoom {
+    /// Opens the room and starts its password threads.
+    ///
+    /// # Errors
+    /// A configuration that does not work, or no threads.
+    pub fn new(parts: Parts) -> Result<Arc<Self>, CredentialsError> {
+        let pool = PasswordPool::start(parts.config.bcrypt_cost, Arc::clone(&parts.entropy))?;
+        let authenticator = Arc::new(Authenticator::new(parts.db.clone(), parts.view, Arc::clone(&parts.clock)));
+        Ok(Arc::new(Self {
+            db: parts.db,
+            ledger: parts.ledger,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            replica: parts.replica,
+            metrics: parts.metrics,
+            config: parts.config,
+            pool,
+            last_use: LastUse::new(),
+            tenants_seen: Cache::new(MOST_TENANTS_SEEN),
+            authenticator,
+        }))
+    }
+
+    /// The room's routes, each with its guard.
+    pub fn routes(self: &Arc<Self>) -> Vec<Route> {
+        rest::routes(self)
+    }
+
+    /// What turns bearer tokens into callers.
+    pub fn authenticator(&self) -> Arc<Authenticator> {
+        Arc::clone(&self.authenticator)
+    }
+
+    /// What knows which tenants there are.
+    pub fn tenant_register(self: &Arc<Self>) -> Arc<dyn TenantExists> {
+        Arc::<Self>::clone(self)
+    }
+
+    /// What knows which idempotency keys were used, for every room's routes.
+    pub fn idempotency_keys(&self) -> Arc<dyn IdempotencyStore> {
+        Arc::new(IdempotencyKeys::new(self.ledger.clone()))
+    }
+
+    /// Keeps `ccm_credentials` true to the database until the handle is dropped.
+    pub fn start_counting(self: &Arc<Self>) -> AbortOnDropHandle<()> {
+        AbortOnDropHandle::new(tokio::spawn(count_again_and_again(Arc::clone(self))))
+    }
+
+    /// Runs of bcrypt so far: for benchmarks, and for tests that every attempt costs the same.
+    pub fn password_operations(&self) -> u64 {
+        self.pool.operations()
+    }
+}
+
+async fn count_again_and_again(room: Arc<CredentialsRoom>) {
+    loop {
+        let started = Instant::now();
+        // A count that fails leaves the last numbers; the next one corrects them.
+        if let Ok(counts) = sql::all(&room.db, sql::credential::counts(), sql::credential::read_count).await {
+            room.metrics.counted(&counts);
+        }
+        tokio::time::sleep(started.elapsed().saturating_mul(COUNT_SHARE).max(COUNT_EVERY)).await;
+    }
+}
+
+/// A fault of ours: what happened goes to the log, not to the caller.
+pub(crate) fn internal(what: &dyn std::fmt::Display) -> Refusal {
+    tracing::error!(event = "internal", error = %what);
+    Refusal::new(&kinds::INTERNAL, "the server failed to answer this request")
+}
