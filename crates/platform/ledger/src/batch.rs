@@ -23,7 +23,7 @@ pub(crate) const MOST_IN_BATCH: usize = 256;
 pub(crate) const MOST_UPKEEP_WAITING: usize = 8_192;
 /// Upkeep statements in one go.
 const MOST_UPKEEP_AT_ONCE: usize = 256;
-/// A Change that has waited longer is refused instead of written: by then its caller has been told that storage is unavailable.
+/// A Change that has waited longer, since the database stalled, is refused instead of written: requests end by their deadlines.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Upkeep rests so long between two goes, so that it comes in batches too.
 const UPKEEP_REST: Duration = Duration::from_millis(50);

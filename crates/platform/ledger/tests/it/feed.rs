@@ -6,7 +6,9 @@ use signet_bus::{Message, Pattern, Subject};
 use signet_crypto::sign::Ed25519Public;
 use signet_model::{AfterAnswer, AfterRequest, FEED_AFTER_SUBJECT, FEED_SUBJECT, FeedBatch, Position, SignedMessage};
 
-use crate::house::{House, TestSealer, creation, eventually, standing};
+use signet_testkit::TestPostgres;
+
+use crate::house::{House, Kind, Site, TestSealer, creation, eventually, standing};
 use crate::on_both;
 
 const ONE: &str = "br7si8mg10l7an82que0";
@@ -109,4 +111,17 @@ on_both! {
         eventually("the worker sequences", || async { house.ledger.stats().sequenced() == 1 }).await;
         house.end().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_of_another_locale_gives_the_same_feed() {
+    let mut site = Site::of(Kind::PostgresNats).await;
+    site.url = TestPostgres::shared_icu().fresh_database().await;
+    let house = site.start().await;
+    house.commit(creation("Ä").standing(standing(ONE, true))).await.unwrap();
+    house.commit(creation("a").standing(standing(TWO, false))).await.unwrap();
+    let answer = ask(&house, 0, "00112233445566778899aabbccddeeff").await;
+    assert_eq!((answer.head, answer.changes.len()), (Position::new(2), 2));
+    assert_eq!(house.positions().await, [1, 2]);
+    house.end().await;
 }
