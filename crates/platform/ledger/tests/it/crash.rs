@@ -47,7 +47,8 @@ async fn the_process_that_is_killed() {
                     let subject = format!("{:020}", caller);
                     let change = creation(&id).announcing(event("crash.event", &id)).standing(standing(&subject, n % 2 == 0));
                     if ledger.commit(change).await.is_ok() {
-                        writeln!(answered.lock().unwrap(), "{id}").unwrap();
+                        // One call, so that a kill leaves whole lines.
+                        answered.lock().unwrap().write_all(format!("{id}\n").as_bytes()).unwrap();
                     }
                 }
             })
