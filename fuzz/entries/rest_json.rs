@@ -6,8 +6,9 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use signet_http::{Json, MAX_BODY_BYTES, MAX_DEPTH};
 
-/// What is taken is JSON of the same meaning, shallow, small and without NUL; what is refused has a reason of its own.
+/// What is taken, by any of the rooms' types too, is JSON of the same meaning, shallow, small and without NUL; what is refused has a reason of its own.
 pub(crate) fn feed(bytes: &[u8]) {
+    let accepted = signet_credentials::bodies_that_accept(bytes.to_vec().into()).now_or_never().unwrap_or_default();
     let request = Request::new(Body::from(bytes.to_vec()));
     let read = Json::<Value>::from_request(request, &()).now_or_never();
     match read.unwrap_or_else(|| panic!("a body that is there was waited for")) {
@@ -17,7 +18,10 @@ pub(crate) fn feed(bytes: &[u8]) {
             assert!(value == known, "read as {value}, is {known}");
             assert!(bytes.len() <= MAX_BODY_BYTES && depth(&value) <= MAX_DEPTH && !holds_nul(&value), "beyond a limit");
         }
-        Err(problem) => assert!((400..500).contains(&problem.status().as_u16()), "{problem:?}"),
+        Err(problem) => {
+            assert!((400..500).contains(&problem.status().as_u16()), "{problem:?}");
+            assert!(accepted.is_empty(), "no JSON, but taken as {accepted:?}");
+        }
     }
 }
 

@@ -31,6 +31,7 @@ pub use metrics::CredentialMetrics;
 pub use nats::CapProvider;
 pub use operator_token::{OPERATOR_TOKEN_LIFETIME, OperatorTokenParts, RotatedOperatorToken, first_operator_token, rotate_operator_token};
 pub use reasons::REASONS;
+pub use rest::bodies_that_accept;
 pub use room::{CredentialsConfig, CredentialsError, CredentialsRoom, Parts};
 pub use schema::migrations;
 

@@ -62,7 +62,7 @@ struct ShownApiToken {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewApiToken)]
-struct NewApiTokenBody {
+pub(super) struct NewApiTokenBody {
     /// What it may do
     #[schema(schema_with = tenant_role_words)]
     role: Role,

@@ -80,7 +80,7 @@ impl<'de> Deserialize<'de> for PasswordText {
 /// A credential to be made
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewCredential {
+pub(super) struct NewCredential {
     /// What it is to be
     #[schema(schema_with = basic_only)]
     kind: CredentialKind,
@@ -100,7 +100,7 @@ fn basic_only() -> Object {
 /// A username and a password to be checked
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct CheckBody {
+pub(super) struct CheckBody {
     /// The username, without the tenant
     username: String,
     /// The password

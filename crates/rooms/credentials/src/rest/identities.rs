@@ -55,7 +55,7 @@ impl From<Identity> for IdentityAnswer {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewIdentity)]
-struct NewIdentityBody {
+pub(super) struct NewIdentityBody {
     /// Its name: 1 to 128 letters, digits and `.` `_` `~` `:` `@` `-`, beginning with a letter or digit
     name: String,
     /// What it is

@@ -2,6 +2,7 @@
 //! values, call the domain, and write the answer; nothing is decided here.
 
 mod api_tokens;
+mod bodies;
 mod credentials;
 mod identities;
 mod tenants;
@@ -13,6 +14,8 @@ use signet_http::{PageQuery, Route};
 use signet_model::{Refusal, kinds};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+
+pub use bodies::bodies_that_accept;
 
 use crate::CredentialsRoom;
 use crate::sql::Cursor;

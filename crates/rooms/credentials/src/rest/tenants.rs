@@ -46,7 +46,7 @@ impl From<Tenant> for TenantAnswer {
 /// A tenant to be made
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewTenant {
+pub(super) struct NewTenant {
     /// Its name: 1 to 64 letters, digits, `.`, `_` and `-`, beginning with a letter or digit
     id: String,
 }

@@ -1,0 +1,51 @@
+//! Every body that the routes of this room take, by name, for tools that meet bodies at run time: fuzzing, recorded
+//! requests. The types themselves stay private.
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use signet_http::Json;
+
+use super::Why;
+use super::api_tokens::NewApiTokenBody;
+use super::credentials::{CheckBody, NewCredential};
+use super::identities::NewIdentityBody;
+use super::tenants::NewTenant;
+
+/// The names of the bodies that these bytes are, read as their routes read them.
+pub async fn bodies_that_accept(bytes: Bytes) -> Vec<&'static str> {
+    let all = [
+        ("tenant", accepts::<NewTenant>(&bytes).await),
+        ("identity", accepts::<NewIdentityBody>(&bytes).await),
+        ("credential", accepts::<NewCredential>(&bytes).await),
+        ("check", accepts::<CheckBody>(&bytes).await),
+        ("api-token", accepts::<NewApiTokenBody>(&bytes).await),
+        ("reason", accepts::<Why>(&bytes).await),
+    ];
+    all.into_iter().filter(|(_, accepted)| *accepted).map(|(name, _)| name).collect()
+}
+
+async fn accepts<T: DeserializeOwned>(bytes: &Bytes) -> bool {
+    Json::<T>::from_request(Request::new(Body::from(bytes.clone())), &()).await.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_known_by_its_members() {
+        for (body, names) in [
+            (r#"{"id":"acme"}"#, &["tenant"][..]),
+            (r#"{"name":"dev-1","kind":"device"}"#, &["identity"]),
+            (r#"{"username":"bob","password":"pw"}"#, &["check"]),
+            (r#"{"reason":"lost"}"#, &["reason"]),
+            ("{}", &["reason"]),
+            (r#"{"id":"acme","colour":1}"#, &[]),
+            ("nonsense", &[]),
+        ] {
+            assert_eq!(bodies_that_accept(Bytes::from_static(body.as_bytes())).await, names, "{body}");
+        }
+    }
+}
