@@ -18,7 +18,7 @@ pub(crate) use file::{apply_file, apply_text};
 pub(crate) use layers::{settings_of_serve, settings_of_up};
 pub(crate) use nearest::nearest;
 pub(crate) use sample::{sample, show};
-pub(crate) use schema::{Entry, Settings};
+pub(crate) use schema::{Entry, Settings, Tls};
 pub(crate) use value::Span;
 
 signet_model::reasons! {

@@ -10,4 +10,5 @@ mod notify;
 mod ports;
 mod reasons;
 mod signals;
+mod tls;
 pub(crate) use reasons::REASONS;

@@ -9,6 +9,4 @@ signet_model::reasons! {
     LISTEN_UNKNOWN = ("listen.unknown", 400, "Name one of the listeners that `signet config sample` shows under [listen].");
     /// The certificate or key of a listener cannot be used.
     TLS_FILES = ("tls.files-invalid", 400, "Name a matching pair of PEM files by `tls.cert_file` and `tls.key_file`, or neither.");
-    /// A private key can be read by others.
-    TLS_KEY_MODE = ("tls.key-file-mode", 400, "Narrow it with `chmod 600 FILE`.");
 }
