@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use signet_crypto::token::{BearerToken, TokenKind};
 use signet_ledger::{Change, Decided, Expect, StandingEntry};
-use signet_model::{ApiTokenId, AuditRecord, Refusal, Role, Scope, StandingSubject, Timestamp, kinds, log_text};
+use signet_model::{ApiTokenId, AuditRecord, Refusal, Role, Scope, StandingSubject, Timestamp, kinds};
 
 use crate::CredentialsRoom;
 use crate::reasons::{API_TOKEN_INVALID_EXPIRY, API_TOKEN_NOT_FOUND, API_TOKEN_REVOKED};
@@ -118,7 +118,7 @@ impl CredentialsRoom {
     }
 
     async fn api_token(&self, scope: &Scope, id: &str) -> Result<ApiToken, Refusal> {
-        let absent = || Refusal::new(&API_TOKEN_NOT_FOUND, format!("tenant `{}` has no API token `{}`", scope.tenant, log_text(id, 64)));
+        let absent = || Refusal::new(&API_TOKEN_NOT_FOUND, format!("tenant `{}` has no such API token", scope.tenant));
         let Ok(id) = id.parse() else { return Err(absent()) };
         sql::one(&self.db, sql::api_token::find(&scope.tenant, &id), sql::api_token::read).await?.ok_or_else(absent)
     }

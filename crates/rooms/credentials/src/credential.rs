@@ -135,7 +135,7 @@ impl CredentialsRoom {
 
     /// The credential; refused in the same words whether it is absent or another tenant's.
     pub(crate) async fn credential(&self, scope: &Scope, id: &str) -> Result<Credential, Refusal> {
-        let absent = || Refusal::new(&CREDENTIAL_NOT_FOUND, format!("tenant `{}` has no credential `{}`", scope.tenant, log_text(id, 64)));
+        let absent = || Refusal::new(&CREDENTIAL_NOT_FOUND, format!("tenant `{}` has no such credential", scope.tenant));
         let Ok(id) = id.parse() else { return Err(absent()) };
         sql::one(&self.db, sql::credential::find(&scope.tenant, &id), sql::credential::read).await?.ok_or_else(absent)
     }

@@ -184,7 +184,7 @@ impl CredentialsRoom {
     pub(crate) async fn identity(&self, scope: &Scope, wanted: &IdentityRef) -> Result<Identity, Refusal> {
         self.find_identity(scope, wanted)
             .await?
-            .ok_or_else(|| Refusal::new(&IDENTITY_NOT_FOUND, format!("tenant `{}` has no identity `{wanted}`", scope.tenant)))
+            .ok_or_else(|| Refusal::new(&IDENTITY_NOT_FOUND, format!("tenant `{}` has no such identity", scope.tenant)))
     }
 
     pub(crate) async fn identities(&self, scope: &Scope, after: &Cursor, limit: u32) -> Result<Vec<Identity>, Refusal> {
