@@ -1,11 +1,15 @@
 //! The `signet` program: what must be settled before anything else runs, then the command line.
 
+mod api;
 mod cli;
 mod clock;
 mod config;
 #[cfg(test)]
 mod corpus;
+mod database;
+mod doctor;
 mod lifecycle;
+mod message_bus;
 mod reasons;
 #[cfg(test)]
 mod reference;

@@ -9,6 +9,17 @@ pub(crate) static LISTS: &[(&str, &[&Reason])] = &[
     ("Command line", crate::cli::REASONS),
     ("Server start", crate::lifecycle::REASONS),
     ("Client", signet_client::REASONS),
+    ("Audit log", crate::api::REASONS),
+    ("Audit verification", crate::cli::VERIFY_REASONS),
+    ("HTTP", signet_http::reasons::REASONS),
+    ("Tenants, identities, credentials", signet_credentials::REASONS),
+    ("Passwords and seals", signet_crypto::REASONS),
+    ("Ledger", signet_ledger::REASONS),
+    ("Database", signet_db::REASONS),
+    ("Message bus", signet_bus::REASONS),
+    ("Standing", signet_standing::REASONS),
+    ("Secret files", signet_custody::REASONS),
+    ("Certificates", signet_pki::REASONS),
 ];
 
 /// All reasons.

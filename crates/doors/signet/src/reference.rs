@@ -3,8 +3,18 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::CommandFactory as _;
+use signet_bus::Bus;
+use signet_credentials::{CredentialMetrics, CredentialsConfig, CredentialsRoom};
+use signet_crypto::SystemEntropy;
+use signet_custody::KeyFileSealer;
+use signet_db::{DatabaseConfig, Db};
+use signet_ledger::{LedgerParts, LedgerRuntime};
+use signet_model::ReplicaId;
+use signet_standing::{View, ViewConfig};
 
 use crate::cli::Cli;
 
@@ -91,4 +101,58 @@ fn without_globals(help: &str) -> String {
         (Some((before, _)), Some(examples)) => format!("{}{}", before.trim_end(), format_args!("\n{}", &help[examples..])),
         _ => help.to_owned(),
     }
+}
+
+/// The table of all routes, over an empty database.
+async fn routes() -> signet_http::RouteTable {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, entropy) = (Arc::new(crate::clock::SystemClock), Arc::new(SystemEntropy));
+    let db = Db::open(&DatabaseConfig::new(format!("sqlite:{}", folder.path().join("signet.db").display()))).await.unwrap();
+    crate::database::migrate(&db).await.unwrap();
+    let (ledger, _tasks) = LedgerRuntime::start(LedgerParts {
+        db: db.clone(),
+        bus: Bus::in_process(),
+        sealer: Arc::new(KeyFileSealer::open_or_create(&folder.path().join("seal.key"), entropy.as_ref()).unwrap()),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        data_dir: None,
+        worker: false,
+    })
+    .await
+    .unwrap();
+    let view = View::new(ViewConfig::new(ledger.public_keys().feed.clone(), Duration::from_secs(30), clock.clone(), entropy.clone()));
+    let room = CredentialsRoom::new(signet_credentials::Parts {
+        db,
+        ledger: ledger.clone(),
+        view,
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        replica: ReplicaId::generate(crate::clock::now(), entropy.as_ref()),
+        metrics: CredentialMetrics::register(&mut prometheus_client::registry::Registry::default()),
+        config: CredentialsConfig::new("ccm".parse().unwrap()),
+    })
+    .unwrap();
+    crate::api::table(&ledger, &room)
+}
+
+#[tokio::test]
+async fn the_openapi_document_is_that_of_the_route_table() {
+    let document = routes().await.openapi(crate::api::INFO);
+    settle("openapi.json", &format!("{}\n", serde_json::to_string_pretty(&document).unwrap()));
+}
+
+#[tokio::test]
+async fn every_route_stands_in_the_table_of_guards() {
+    let table = routes().await;
+    table.check().unwrap();
+    let mut page = String::from(
+        "# Routes and their guards\n\nWho may call what. `public` is anyone, `any-caller` any valid token, `tenant:ROLE` at least that role in the \
+         tenant of the path, `platform` only callers above the tenants. Generated from the table that the router is made of.\n\n\
+         | Method | Path | Guard | Operation | Idempotency-Key |\n|---|---|---|---|---|\n",
+    );
+    for entry in table.entries() {
+        let key = if entry.idempotent { "yes" } else { "" };
+        writeln!(page, "| {} | `{}` | `{}` | {} | {key} |", entry.method, entry.path, entry.guard, entry.operation_id).unwrap();
+    }
+    settle("routes.md", &page);
 }

@@ -1,5 +1,7 @@
 //! `signet audit`: who did what, and the proof that nobody changed the record of it.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use signet_client::Page;
 use signet_model::{AuditEntry, ExitCode};
@@ -8,12 +10,13 @@ use super::failure::Outcome;
 use super::globals::Globals;
 use super::list::Paging;
 use super::output::{listing, pairs, table, when};
-use super::runtime;
+use super::{runtime, verify};
 
 const EXAMPLES: &str = "\
 Examples:
   signet audit list --tenant acme
-  signet audit list --object br7si8mg10l7an82que0 --tenant acme -o json";
+  signet audit list --object br7si8mg10l7an82que0 --tenant acme -o json
+  signet audit verify --data-dir ./signet-data";
 
 /// The audit log
 #[derive(Args, Debug)]
@@ -40,11 +43,29 @@ enum AuditVerb {
         /// Its place in the log
         position: u64,
     },
+    /// Prove that no record was altered, removed or moved: exit code 0 or 8 (works without a server)
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(VerifyArgs),
+}
+
+/// What to verify, and against what.
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// Configuration that names the database; else `signet.db` of the data directory
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Public key of the log, as PEM; else DIR/keys/log.pub
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
+    /// Checkpoints kept elsewhere: what they cover must still be there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
 }
 
 pub(crate) fn run(globals: &Globals, args: &AuditArgs) -> Outcome {
     let (out, tenant) = (globals.out(), globals.tenant.as_str());
     match &args.verb {
+        AuditVerb::Verify(args) => verify::run(globals, args),
         AuditVerb::List { object, paging } => {
             let client = globals.client()?;
             runtime::client(async {

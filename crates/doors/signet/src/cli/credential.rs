@@ -114,6 +114,7 @@ pub(crate) fn run(globals: &Globals, args: &CredentialArgs) -> Outcome {
         match &args.verb {
             CredentialVerb::Create { kind: CreateKind::Basic { username, identity, password } } => {
                 let password = password.read()?;
+                password.check()?;
                 let new =
                     NewBasicCredential { kind: CredentialKind::Basic, username, password: password.text(), identity: identity.as_deref() };
                 out.data(&client.create_basic_credential(tenant, &new).await?, shown)?;

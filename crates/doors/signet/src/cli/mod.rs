@@ -7,14 +7,20 @@ mod completions;
 mod config;
 mod confirm;
 mod credential;
+mod doctor;
 mod failure;
 mod globals;
 mod identity;
 mod list;
+mod openapi;
+mod operator;
 mod output;
 mod runtime;
 mod secret;
+mod serve;
 mod tenant;
+mod up;
+mod verify;
 
 use std::ffi::OsString;
 
@@ -24,7 +30,10 @@ use signet_model::ExitCode;
 
 pub(crate) use failure::REASONS;
 use failure::{Failure, Outcome, USAGE};
-use globals::{Format, Globals};
+use globals::Format;
+pub(crate) use globals::Globals;
+pub(crate) use output::Output;
+pub(crate) use verify::REASONS as VERIFY_REASONS;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,12 +59,17 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Up(up::UpArgs),
+    Serve(serve::ServeArgs),
     Tenant(tenant::TenantArgs),
     Identity(identity::IdentityArgs),
     Credential(credential::CredentialArgs),
     ApiToken(api_token::ApiTokenArgs),
     Audit(audit::AuditArgs),
+    Operator(operator::OperatorArgs),
     Config(config::ConfigArgs),
+    Doctor(doctor::DoctorArgs),
+    Openapi(openapi::OpenapiArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -75,11 +89,16 @@ pub(crate) fn main(args: Vec<OsString>) -> u8 {
 fn run(cli: &Cli) -> Outcome {
     let globals = &cli.globals;
     match &cli.command {
+        Command::Up(args) => up::run(globals, args),
+        Command::Serve(args) => serve::run(globals, args),
         Command::Tenant(args) => tenant::run(globals, args),
         Command::Identity(args) => identity::run(globals, args),
         Command::Credential(args) => credential::run(globals, args),
         Command::ApiToken(args) => api_token::run(globals, args),
         Command::Audit(args) => audit::run(globals, args),
+        Command::Operator(args) => operator::run(globals, args),
+        Command::Doctor(args) => doctor::run(globals, args),
+        Command::Openapi(_) => openapi::run(),
         Command::Config(args) => config::run(globals, args),
         Command::Completions(args) => completions::run(args),
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use signet_crypto::Secret;
+use signet_model::Refusal;
 
 use super::failure::{Failure, SECRET_MISSING, SECRET_UNREADABLE};
 
@@ -19,6 +20,11 @@ impl Password {
     pub(crate) fn text(&self) -> &str {
         // Made from a String in every constructor.
         self.0.expose_str().unwrap_or_default()
+    }
+
+    /// Whether it can be the password of a credential at all, so that one which cannot does not travel.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        signet_crypto::password::Password::new(self.0.duplicate()).map(|_| ()).map_err(|fault| Refusal::from(fault).into())
     }
 }
 

@@ -12,13 +12,15 @@ mod schema;
 mod value;
 
 pub(crate) use address::{Address, DatabaseUrl, NatsUrl};
-pub(crate) use choice::{LogFormat, LogLevel, Role, Roles};
+pub(crate) use choice::{LogFormat, LogLevel, Role};
 pub(crate) use environment::apply_environment;
-pub(crate) use file::{apply_file, apply_text};
+pub(crate) use file::apply_file;
+#[cfg(test)]
+pub(crate) use file::apply_text;
 pub(crate) use layers::{settings_of_serve, settings_of_up};
 pub(crate) use nearest::nearest;
 pub(crate) use sample::{sample, show};
-pub(crate) use schema::{Entry, Settings, Tls};
+pub(crate) use schema::{Settings, Tls};
 pub(crate) use value::Span;
 
 signet_model::reasons! {

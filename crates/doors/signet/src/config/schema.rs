@@ -154,8 +154,8 @@ settings! {
     }
     /// Passwords of basic credentials.
     password in "password": Password {
-        /// Cost of bcrypt (4 to 31): each step doubles the time of a check.
-        bcrypt_cost: Count<4, 31> = Count(10);
+        /// Cost of bcrypt (4 to 16): each step doubles the time of a check.
+        bcrypt_cost: Count<4, 16> = Count(10);
     }
     /// The part of Kaa's Client Credentials Management that this process plays.
     kaa in "kaa": Kaa {

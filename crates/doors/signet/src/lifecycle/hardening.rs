@@ -24,11 +24,12 @@ pub(crate) fn harden() -> Hardening {
     Hardening { no_core_dumps, memory_locked }
 }
 
-fn may_lock_all() -> bool {
+/// Whether all memory of this process may be locked; `doctor` asks the same of its own.
+pub(crate) fn may_lock_all() -> bool {
     getrlimit(Resource::Memlock).current.is_none() || has_lock_capability()
 }
 
-/// Whether this process may lock beyond its limit; the same question is asked by `doctor` of its own process.
+/// Whether this process may lock beyond its limit.
 fn has_lock_capability() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:")).and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());

@@ -2,9 +2,13 @@
 //! that first.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use signet_http::{HealthLine, HealthSource};
+
+/// How often the start looks whether all is well.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Where the process stands in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +44,20 @@ impl Health {
     /// From now on these speak.
     pub(crate) fn running(&self, sources: Vec<Arc<dyn HealthSource>>) {
         *self.0.write() = Inner { phase: Phase::Running, sources };
+    }
+
+    /// Waits until every part is well, or until `patience` ends.
+    pub(crate) async fn well_within(&self, patience: Duration) {
+        let well = async {
+            while !self.lines().iter().all(|line| line.ok) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        if tokio::time::timeout(patience, well).await.is_err() {
+            let ill: Vec<String> =
+                self.lines().iter().filter(|line| !line.ok).map(|line| format!("{}: {}", line.name, line.detail)).collect();
+            tracing::warn!(event = "start.not-well", parts = %ill.join("; "));
+        }
     }
 
     /// The end has begun.

@@ -20,7 +20,7 @@ pub(crate) const API: &str = "api";
 pub(crate) const MANAGEMENT: &str = "management";
 
 /// Addresses that are held but not served yet.
-pub(crate) struct Held(Vec<BoundListener>, Vec<&'static str>);
+pub(crate) struct Held(Vec<BoundListener>);
 
 /// Binds every address of this process, or none.
 pub(crate) async fn bind(addresses: &Addresses, names: &[&'static str]) -> Result<Held, Refusal> {
@@ -30,7 +30,7 @@ pub(crate) async fn bind(addresses: &Addresses, names: &[&'static str]) -> Resul
             held.push(BoundListener::bind(name, &address.to_string()).await.map_err(|error| with_holder(error, name))?);
         }
     }
-    Ok(Held(held, names.to_vec()))
+    Ok(Held(held))
 }
 
 /// A taken address is refused with the listener's name in the command that helps.
@@ -62,8 +62,8 @@ impl Held {
         shutdown: &CancellationToken,
     ) -> Listeners {
         let (mut running, mut sites) = (Vec::new(), BTreeMap::new());
-        for (listener, name) in self.0.into_iter().zip(self.1) {
-            let site = Site::starting(Arc::clone(entropy));
+        for listener in self.0 {
+            let (name, site) = (listener.name(), Site::starting(Arc::clone(entropy)));
             let (mode, limits) = match (name, tls) {
                 (API, Some(config)) => (TlsMode::Tls(Arc::clone(config)), Limits::default()),
                 _ => (TlsMode::Plain, Limits::management()),

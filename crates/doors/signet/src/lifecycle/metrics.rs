@@ -1,13 +1,11 @@
 //! Metrics of the process, the feed and the view: read when asked, so nothing has to keep them current.
 
-use std::fmt;
-use std::sync::Arc;
-
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use std::fmt;
 
 /// Reads one number; none while there is nothing to tell.
 type Read = Box<dyn Fn() -> Option<f64> + Send + Sync>;
@@ -100,16 +98,11 @@ fn cpu_seconds() -> Option<f64> {
     Some(f64::from(seconds) + f64::from(nanos) / 1e9)
 }
 
-/// A registry that shows the process from the start; what comes up later is added to another one.
+/// A registry that shows the process.
 pub(crate) fn of_process(started: f64) -> Registry {
     let mut registry = Registry::default();
     Readings::of_process(started).register(&mut registry);
     registry
-}
-
-/// A registry ready to be shown.
-pub(crate) fn shown(registry: Registry) -> Arc<Registry> {
-    Arc::new(registry)
 }
 
 #[cfg(test)]

@@ -49,11 +49,6 @@ impl Notifier {
         self.send(&format!("EXTEND_TIMEOUT_USEC={}\nSTATUS={status}", at_most.as_micros()));
     }
 
-    /// One line about the present state.
-    pub(crate) fn status(&self, status: &str) {
-        self.send(&format!("STATUS={status}"));
-    }
-
     /// Files are being read again; `ready` ends it.
     pub(crate) fn reloading(&self) {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
@@ -109,7 +104,7 @@ mod tests {
         for name in [None, Some(OsString::new()), Some(OsString::from("/nonexistent/socket"))] {
             let notifier = Notifier::to(name);
             notifier.ready("x");
-            notifier.status("x");
+            notifier.stopping();
         }
     }
 }

@@ -1,0 +1,214 @@
+//! Coming up. First what needs nobody else ([`lay`]): data directory, certificate, bound listeners that answer 503. Then what
+//! may have to wait ([`build`]): database, ledger, rooms.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
+use signet_client::{Endpoint, READY_EVENT};
+use signet_crypto::{Sealer, SystemEntropy};
+use signet_custody::KeyFileSealer;
+use signet_db::DbError;
+use signet_http::{HttpMetrics, Management};
+use signet_ledger::LedgerError;
+use signet_model::{Clock, Entropy, Refusal};
+use tokio_util::sync::CancellationToken;
+
+use super::data_dir::DataDir;
+use super::health::Health;
+use super::house::House;
+use super::listeners::{self, API, Listeners, MANAGEMENT};
+use super::notify::Notifier;
+use super::ports::Addresses;
+use super::reasons::DATA_DIR_UNUSABLE;
+use super::tls::Certificates;
+use super::{Launch, metrics};
+use crate::clock::SystemClock;
+use crate::config::{Role, Settings};
+use crate::{database, message_bus};
+
+/// First and longest pause between two attempts to reach what a start waits for.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How much longer the service manager is asked to wait at each attempt; more than a pause and an attempt take together.
+const MORE_TIME: Duration = Duration::from_secs(60);
+/// For exchanges that run when the end begins.
+pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
+
+/// What stands before anything else is there, and until the end.
+pub(crate) struct Foundation {
+    data: DataDir,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub(crate) entropy: Arc<dyn Entropy>,
+    /// What `/health` says.
+    pub(crate) health: Health,
+    /// The bound addresses.
+    pub(crate) listeners: Listeners,
+    /// Counts requests.
+    pub(crate) http_metrics: HttpMetrics,
+    /// Ends what runs in the background.
+    pub(crate) shutdown: CancellationToken,
+    certificates: Option<Arc<Certificates>>,
+    registry: Mutex<Registry>,
+}
+
+impl Foundation {
+    /// The data directory, absolute.
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// The registry that will show all metrics; for the one who completes it.
+    pub(crate) fn take_registry(&self) -> Registry {
+        std::mem::take(&mut *self.registry.lock())
+    }
+
+    /// What the ready line says.
+    pub(crate) fn endpoint(&self, started: Instant) -> Endpoint {
+        Endpoint {
+            event: READY_EVENT.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            data_dir: self.data_dir().to_string_lossy().into_owned(),
+            listeners: self.listeners.addresses(),
+            elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Reads certificate and key again; what does not read is told and what was in use stays.
+    pub(crate) fn reload(&self) {
+        if let Some(certificates) = &self.certificates {
+            match certificates.reload() {
+                Ok(()) => tracing::info!(event = "tls.reloaded"),
+                Err(refusal) => tracing::error!(event = "tls.reload-failed", reason = refusal.reason.code, detail = %refusal.detail),
+            }
+        }
+    }
+}
+
+/// Holds the data directory and binds the listeners.
+pub(crate) async fn lay(launch: &Launch) -> Result<Foundation, Refusal> {
+    let settings = &launch.settings;
+    let data = DataDir::hold(&settings.process.data_dir)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let mut wanted = Vec::new();
+    if settings.process.roles.has(Role::Api) {
+        wanted.push((API, &settings.listen.api));
+    }
+    wanted.push((MANAGEMENT, &settings.listen.management));
+    let mut addresses = Addresses::choose(&wanted, &launch.flags, launch.any_port, data.path())?;
+    let names: Vec<&'static str> = wanted.iter().map(|(name, _)| *name).collect();
+    let held = listeners::bind(&addresses, &names).await?;
+    let certificates = if settings.process.roles.has(Role::Api) {
+        Some(Arc::new(Certificates::open(
+            &settings.tls,
+            addresses.of(API).unwrap_or(&settings.listen.api),
+            data.path(),
+            clock.as_ref(),
+            entropy.as_ref(),
+        )?))
+    } else {
+        None
+    };
+    let started = seconds_since_epoch();
+    let mut registry = metrics::of_process(started);
+    let http_metrics = HttpMetrics::register(&mut registry);
+    let shutdown = CancellationToken::new();
+    let listeners = held.serve(certificates.as_ref().map(|c| c.handle()).as_ref(), &entropy, &http_metrics, &shutdown);
+    addresses
+        .remember(&listeners.addresses())
+        .map_err(|e| Refusal::new(&DATA_DIR_UNUSABLE, format!("ports.json of the data directory cannot be written: {e}")))?;
+    let health = Health::starting();
+    if let Some(site) = listeners.site(MANAGEMENT) {
+        // Until the parts are there, the process alone is shown.
+        site.open(Management { health: Arc::new(health.clone()), registry: Arc::new(metrics::of_process(started)) }.into_router());
+    }
+    if let Some(certificates) = &certificates {
+        tokio::spawn(Arc::clone(certificates).keep_fresh(Arc::clone(&clock), Arc::clone(&entropy), shutdown.clone()));
+    }
+    Ok(Foundation { data, clock, entropy, health, listeners, http_metrics, shutdown, certificates, registry: Mutex::new(registry) })
+}
+
+/// Everything that has to be there before the first request.
+pub(crate) async fn build(launch: &Launch, foundation: &Foundation, notifier: &Notifier) -> Result<House, Refusal> {
+    let settings = &launch.settings;
+    let sealer = open_sealer(settings, foundation.data_dir(), foundation.entropy.as_ref())?;
+    let bus = message_bus::open(settings).await.map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
+    let waiting = Waiting { foundation, notifier };
+    let db = waiting.until_there(|| database::open(settings, foundation.data_dir())).await?;
+    waiting.until_there(|| database::migrate(&db)).await?;
+    House::assemble(settings, foundation, &waiting, sealer, bus, db).await
+}
+
+fn open_sealer(settings: &Settings, data_dir: &Path, entropy: &dyn Entropy) -> Result<Arc<dyn Sealer>, Refusal> {
+    let path = settings.seal.key_file.clone().unwrap_or_else(|| data_dir.join("seal.key"));
+    Ok(Arc::new(KeyFileSealer::open_or_create(&path, entropy)?))
+}
+
+/// Patience with what is not there yet.
+pub(crate) struct Waiting<'a> {
+    foundation: &'a Foundation,
+    notifier: &'a Notifier,
+}
+
+impl Waiting<'_> {
+    /// Tries until the database answers; any other trouble ends the start. Health, the service manager and the log say meanwhile
+    /// what is waited for.
+    pub(crate) async fn until_there<T, E, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, Refusal>
+    where
+        E: Into<Trouble>,
+        F: Future<Output = Result<T, E>>,
+    {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match attempt().await.map_err(Into::into) {
+                Ok(there) => return Ok(there),
+                Err(Trouble::Lasting(refusal)) => return Err(refusal),
+                Err(Trouble::Passing(refusal)) => {
+                    tracing::warn!(event = "start.waiting", reason = refusal.reason.code, detail = %refusal.detail);
+                    self.foundation.health.waits_for(format!("waits for the database ({})", refusal.reason.code));
+                    self.notifier.waiting("waiting for the database", MORE_TIME);
+                    tokio::time::sleep(pause).await;
+                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+}
+
+/// Whether trying again can help.
+pub(crate) enum Trouble {
+    /// The dependency may come back.
+    Passing(Refusal),
+    /// Somebody has to do something.
+    Lasting(Refusal),
+}
+
+impl From<DbError> for Trouble {
+    fn from(error: DbError) -> Self {
+        let passing = matches!(error, DbError::Unavailable(_) | DbError::Timeout | DbError::Busy);
+        let refusal = Refusal::new(error.reason(), error.to_string());
+        if passing { Self::Passing(refusal) } else { Self::Lasting(refusal) }
+    }
+}
+
+impl From<LedgerError> for Trouble {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Db(error) => error.into(),
+            LedgerError::Damaged(_) | LedgerError::File { .. } | LedgerError::Deposed | LedgerError::Key(_) => {
+                Self::Lasting(Refusal::new(error.reason(), error.to_string()))
+            }
+        }
+    }
+}
+
+fn seconds_since_epoch() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs_f64()).unwrap_or(0.0)
+}

@@ -1,0 +1,251 @@
+//! The rooms and what they stand on, wired together: the only place where rooms meet (design 5).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use signet_bus::{Bus, BusState};
+use signet_credentials::{CapProvider, CredentialMetrics, CredentialsConfig, CredentialsError, CredentialsRoom, Parts};
+use signet_crypto::Sealer;
+use signet_db::Db;
+use signet_http::{HealthBoard, HealthCheck, HealthLine, HealthSource, Management};
+use signet_ledger::{Ledger, LedgerParts, LedgerRuntime, LedgerTasks};
+use signet_model::{Refusal, ReplicaId, kinds};
+use signet_standing::{View, ViewConfig, ViewTasks};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::boot::{DRAIN_DEADLINE, Foundation, Waiting};
+use super::first_start;
+use super::health::Told;
+use super::listeners::{API, MANAGEMENT};
+use super::metrics::Readings;
+use crate::config::{Role, Settings};
+
+/// How often dependencies are looked at for `/health`.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// A bus that is away for less than this is no illness (`kaa.md` 17.4).
+const BUS_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the start waits until every part says that it is well. When one does not, such as a bus that is away, the server is
+/// ready all the same and `/health` says what is missing.
+const WELL_WITHIN: Duration = Duration::from_secs(3);
+/// How long a request may take until it is answered 503; longer than the database's own deadline.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What runs until the end.
+pub(crate) struct House {
+    db: Db,
+    bus: Bus,
+    ledger_tasks: LedgerTasks,
+    api: Option<Api>,
+    board: HealthBoard,
+}
+
+/// What only the role `api` has.
+struct Api {
+    _view_tasks: ViewTasks,
+    _counting: AbortOnDropHandle<()>,
+    cap: CapProvider,
+}
+
+impl House {
+    /// Wires everything, opens the sites, and waits a moment until every part says that it is well.
+    pub(crate) async fn assemble(
+        settings: &Settings,
+        foundation: &Foundation,
+        waiting: &Waiting<'_>,
+        sealer: Arc<dyn Sealer>,
+        bus: Bus,
+        db: Db,
+    ) -> Result<Self, Refusal> {
+        let worker = settings.process.roles.has(Role::Worker);
+        let parts = || LedgerParts {
+            db: db.clone(),
+            bus: bus.clone(),
+            sealer: Arc::clone(&sealer),
+            clock: Arc::clone(&foundation.clock),
+            entropy: Arc::clone(&foundation.entropy),
+            data_dir: Some(foundation.data_dir().to_path_buf()),
+            worker,
+        };
+        let (ledger, ledger_tasks) = waiting.until_there(|| LedgerRuntime::start(parts())).await?;
+        let mut registry = foundation.take_registry();
+        readings(&ledger).register(&mut registry);
+        let board = HealthBoard::start(checks(&db, &bus), CHECK_EVERY, &foundation.shutdown);
+        let mut sources = vec![foundation.listeners.health(), Arc::new(board.clone()) as Arc<dyn HealthSource>, of_ledger(&ledger)];
+        let api = if settings.process.roles.has(Role::Api) {
+            let (api, view) = Self::open_api(settings, foundation, &ledger, &bus, &db, &mut registry).await?;
+            sources.push(of_view(&view));
+            Some(api)
+        } else {
+            None
+        };
+        foundation.health.running(sources);
+        if let Some(site) = foundation.listeners.site(MANAGEMENT) {
+            site.open(Management { health: Arc::new(foundation.health.clone()), registry: Arc::new(registry) }.into_router());
+        }
+        foundation.health.well_within(WELL_WITHIN).await;
+        Ok(Self { db, bus, ledger_tasks, api, board })
+    }
+
+    async fn open_api(
+        settings: &Settings,
+        foundation: &Foundation,
+        ledger: &Ledger,
+        bus: &Bus,
+        db: &Db,
+        registry: &mut Registry,
+    ) -> Result<(Api, View), Refusal> {
+        let view = View::new(ViewConfig {
+            reasons: crate::reasons::all().collect(),
+            ..ViewConfig::new(
+                ledger.public_keys().feed.clone(),
+                settings.standing.reconcile_interval.0,
+                Arc::clone(&foundation.clock),
+                Arc::clone(&foundation.entropy),
+            )
+        });
+        let view_tasks = ViewTasks::start(view.clone(), bus.clone()).map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
+        view_readings(&view).register(registry);
+        let room = CredentialsRoom::new(Parts {
+            db: db.clone(),
+            ledger: ledger.clone(),
+            view: view.clone(),
+            clock: Arc::clone(&foundation.clock),
+            entropy: Arc::clone(&foundation.entropy),
+            replica: ReplicaId::generate(foundation.clock.now(), foundation.entropy.as_ref()),
+            metrics: CredentialMetrics::register(registry),
+            config: credentials_config(settings)?,
+        })
+        .map_err(room_refusal)?;
+        first_start::furnish(foundation, ledger, db, &room).await?;
+        let router = crate::api::table(ledger, &room)
+            .into_router(signet_http::Parts {
+                auth: room.authenticator(),
+                tenants: room.tenant_register(),
+                idempotency: room.idempotency_keys(),
+                clock: Arc::clone(&foundation.clock),
+                entropy: Arc::clone(&foundation.entropy),
+                metrics: foundation.http_metrics.clone(),
+                request_deadline: REQUEST_DEADLINE,
+            })
+            .map_err(|e| Refusal::new(&kinds::INTERNAL, e.to_string()))?;
+        let cap = room.start_cap(bus).await.map_err(room_refusal)?;
+        if let Some(site) = foundation.listeners.site(API) {
+            site.open(router);
+        }
+        Ok((Api { _view_tasks: view_tasks, _counting: room.start_counting(), cap }, view))
+    }
+
+    /// Ends everything, from the outside in: no new requests, then no new changes, then no new messages.
+    pub(crate) async fn stop(self, foundation: Foundation) {
+        foundation.health.stopping();
+        if let Some(api) = self.api {
+            api.cap.stop().await;
+        }
+        foundation.listeners.drain(DRAIN_DEADLINE).await;
+        self.ledger_tasks.shutdown().await;
+        foundation.shutdown.cancel();
+        self.board.stopped().await;
+        self.bus.drain().await;
+        self.db.close().await;
+    }
+}
+
+fn credentials_config(settings: &Settings) -> Result<CredentialsConfig, Refusal> {
+    let instance = settings.kaa.ccm_instance.0.parse().map_err(|e| Refusal::new(&kinds::INTERNAL, format!("kaa.ccm_instance: {e}")))?;
+    let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    Ok(CredentialsConfig {
+        bcrypt_cost: settings.password.bcrypt_cost.0,
+        strict_fsm: settings.kaa.strict_fsm,
+        cap_concurrency: count(settings.kaa.cap_concurrency.0),
+        cap_queue_length: count(settings.kaa.cap_queue_length.0),
+        ..CredentialsConfig::new(instance)
+    })
+}
+
+fn room_refusal(error: CredentialsError) -> Refusal {
+    let reason = match &error {
+        CredentialsError::Configuration(_) => &crate::config::CONFIG_VALUE,
+        CredentialsError::Threads(_) => &kinds::INTERNAL,
+        CredentialsError::Bus(bus) => bus.reason(),
+    };
+    Refusal::new(reason, error.to_string())
+}
+
+/// What is looked at once a second.
+fn checks(db: &Db, bus: &Bus) -> Vec<HealthCheck> {
+    let db = db.clone();
+    let database = HealthCheck::new("database", move || {
+        let db = db.clone();
+        async move { db.ping().await.map_err(|error| error.reason().title.trim().to_owned()) }
+    });
+    let state = bus.state();
+    let bus = HealthCheck::new("bus", move || {
+        let state = *state.borrow();
+        async move {
+            match state {
+                BusState::Connected => Ok(()),
+                BusState::Disconnected { since } if since.elapsed() < BUS_PATIENCE => Ok(()),
+                BusState::Disconnected { since } => Err(format!("no connection for {} s", since.elapsed().as_secs())),
+            }
+        }
+    });
+    vec![database, bus]
+}
+
+/// What the ledger says of itself. Its details name nothing that a stranger may not know.
+fn of_ledger(ledger: &Ledger) -> Arc<dyn HealthSource> {
+    let ledger = ledger.clone();
+    Arc::new(Told(move || {
+        let line = |line: signet_ledger::HealthLine| {
+            let detail = line.reason.map_or(line.detail, |reason| format!("{}: {}", reason.code, reason.title.trim()));
+            HealthLine { name: line.name, ok: line.ok, detail }
+        };
+        ledger.health().into_iter().map(line).collect()
+    }))
+}
+
+/// Whether the view may be relied on.
+fn of_view(view: &View) -> Arc<dyn HealthSource> {
+    let view = view.clone();
+    Arc::new(Told(move || {
+        let wrong = view.check(&[]).err().map(|refusal| format!("{}: {}", refusal.reason.code, refusal.reason.title.trim()));
+        vec![HealthLine { name: "standing", ok: wrong.is_none(), detail: wrong.unwrap_or_default() }]
+    }))
+}
+
+/// The ledger's numbers, read when asked.
+fn readings(ledger: &Ledger) -> Readings {
+    let (head, leads, outbox) = (ledger.clone(), ledger.clone(), ledger.clone());
+    let (committed, conflicts, dropped) = (ledger.clone(), ledger.clone(), ledger.clone());
+    Readings::default()
+        .gauge("signet_feed_position", "Last position that this process has seen committed", move || Some(number(head.head().value())))
+        .gauge("signet_ledger_leader", "1 while this process orders, signs and publishes", move || {
+            Some(f64::from(u8::from(leads.stats().leader())))
+        })
+        .gauge("signet_ledger_outbox", "Events that wait for the message bus; of the leader", move || Some(number(outbox.stats().outbox())))
+        .counter("signet_ledger_committed", "Changes committed", move || Some(count(committed.stats().committed())))
+        .counter("signet_ledger_conflicts", "Changes whose expectations failed", move || Some(count(conflicts.stats().conflicts())))
+        .counter("signet_ledger_upkeep_dropped", "Upkeep statements dropped, since the queue or the storage was full", move || {
+            Some(count(dropped.stats().upkeep_dropped()))
+        })
+}
+
+/// The view's numbers, read when asked.
+fn view_readings(view: &View) -> Readings {
+    let (position, age) = (view.clone(), view.clone());
+    Readings::default()
+        .gauge("signet_view_position", "Last position that the view has applied", move || Some(number(position.position().value())))
+        .gauge("signet_view_age_seconds", "Time since the view was last proven fresh", move || Some(age.age()?.as_secs_f64()))
+}
+
+/// Metrics are floating point: exact up to 2^53, more positions than there will be.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+fn number(value: i64) -> f64 {
+    value as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+fn count(value: u64) -> f64 {
+    value as f64
+}
