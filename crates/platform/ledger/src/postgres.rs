@@ -254,8 +254,9 @@ async fn batch(
     }
 }
 
-/// Whether an SQL error has nothing to do with the statement: out of space, shutting down, read-only, a deadline.
+/// Whether an SQL error has nothing to do with the statement: out of space, shutting down, read-only, a deadline, the lock held by
+/// another replica for too long.
 fn concerns_all(error: &tokio_postgres::Error) -> bool {
     let code = error.code().map(|code| code.code().get(..2).unwrap_or_default().to_owned());
-    matches!(code.as_deref(), Some("53" | "57" | "58" | "XX" | "25" | "40"))
+    matches!(code.as_deref(), Some("25" | "40" | "53" | "55" | "57" | "58" | "XX"))
 }

@@ -244,3 +244,25 @@ async fn on_a_full_disk_writes_are_refused_and_everything_else_goes_on() {
     assert_eq!(positions, (1..=positions.len() as i64).collect::<Vec<_>>());
     house.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_too_many_wait_the_next_is_refused_at_once_and_the_others_are_committed() {
+    let house = House::new(crate::house::Kind::SqliteInProcess).await;
+    let signet_db::Db::Sqlite(sqlite) = &house.db else { panic!("not SQLite") };
+    let (release, held) = std::sync::mpsc::sync_channel::<()>(1);
+    let writer = sqlite.writer();
+    let holder = tokio::spawn(async move { writer.run(move |_| held.recv().is_ok()).await });
+    let ids: Vec<String> = (0..9_000).map(|n| format!("t{n}")).collect();
+    let mut all = Box::pin(join_all(ids.iter().map(|id| house.commit(creation(id)))));
+    assert!(futures_util::poll!(&mut all).is_pending());
+    release.send(()).unwrap();
+    holder.await.unwrap().unwrap();
+    let answers = all.await;
+    let overloaded = answers.iter().filter(|answer| matches!(answer, Err(CommitError::Overloaded))).count();
+    let committed = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert!(overloaded > 0 && overloaded as u64 == house.ledger.stats().overloaded(), "{overloaded}");
+    // On a very slow machine some may have waited too long; none is left without an answer, and each answer is true.
+    assert_eq!(house.number("SELECT count(*) FROM thing").await, committed as i64);
+    assert_eq!(house.positions().await.len(), committed);
+    house.end().await;
+}
