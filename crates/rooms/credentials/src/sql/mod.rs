@@ -5,6 +5,8 @@ pub(crate) mod api_token;
 pub(crate) mod credential;
 pub(crate) mod identity;
 pub(crate) mod operator_token;
+#[cfg(test)]
+mod plans;
 pub(crate) mod tenant;
 
 use std::fmt::Display;

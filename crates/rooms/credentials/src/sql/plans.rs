@@ -1,0 +1,107 @@
+//! The statements read along their indexes on both databases, so that a page costs the same in ten million rows: no scan of a
+//! table, no sort. The statements are those that the room runs.
+
+use signet_db::{DatabaseConfig, Db, Statement};
+use signet_model::{CredentialKind, CredentialState, IdentityId, TenantId};
+use signet_testkit::{TestPostgres, psql, scratch_dir};
+
+use super::{Cursor, api_token, credential, identity, tenant};
+use crate::credential::CredentialFilter;
+
+/// Each statement with the index that it must read along.
+fn statements() -> Vec<(Statement, &'static str)> {
+    let acme: TenantId = "acme".parse().unwrap();
+    let device: IdentityId = "idn_00000000000000000000000000000007".parse().unwrap();
+    let filter = |kind, state, username: Option<&str>| CredentialFilter {
+        kind,
+        state,
+        username: username.map(|name| name.parse().unwrap()),
+        identity: None,
+    };
+    let (basic, suspended) = (Some(CredentialKind::Basic), Some(CredentialState::Suspended));
+    let after = Cursor { created_at: 40_000, id: "c".to_owned() };
+    let list = |filter: CredentialFilter, of: Option<&IdentityId>| credential::newest(&acme, &filter, of, &after, 51);
+    vec![
+        (list(filter(None, None, None), None), "credential_newest"),
+        (list(filter(basic, None, None), None), "credential_newest_of_kind"),
+        (list(filter(None, suspended, None), None), "credential_newest_in_state"),
+        (list(filter(basic, suspended, None), None), "credential_newest_in_state"),
+        (list(filter(None, None, None), Some(&device)), "credential_newest_of_identity"),
+        (list(filter(basic, suspended, None), Some(&device)), "credential_newest_of_identity"),
+        (list(filter(None, None, Some("u7")), None), "credential_username"),
+        (list(filter(basic, suspended, Some("u7")), Some(&device)), "credential_username"),
+        (credential::look_up(&acme, &"u7".parse().unwrap()), "credential_username"),
+        (credential::username_taken(&acme, &"u7".parse().unwrap()), "credential_username"),
+        (identity::newest(&acme, &after, 51), "identity_newest"),
+        (identity::find_by_name(&acme, &"dev-1".parse().unwrap()), "identity_name"),
+        (identity::usable_credentials(&acme, &device, 11), "credential_newest_of_identity"),
+        (identity::usable_credentials_unmoved(&acme, &device, 1, 1), "credential_newest_of_identity"),
+        (api_token::newest(&acme, &after, 51), "api_token_newest"),
+        (api_token::by_hash(&[0; 32]), "api_token_hash"),
+        (tenant::newest(&after, 51), "tenant_newest"),
+    ]
+}
+
+/// Statements that find so little that sorting it is no matter.
+fn finds_little(index: &str) -> bool {
+    index == "credential_username"
+}
+
+async fn explained(db: &Db, statement: Statement, column: usize) -> String {
+    let (prefix, text) = match db {
+        Db::Sqlite(_) => ("EXPLAIN QUERY PLAN", statement.sql.sqlite()),
+        Db::Postgres(_) => ("EXPLAIN", statement.sql.postgres()),
+    };
+    let text: &'static str = Box::leak(format!("{prefix} {text}").into_boxed_str());
+    let rows = db.query(Statement::new(text, statement.params)).await.unwrap();
+    rows.iter().map(|row| row.text(column).unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+async fn opened(url: &str) -> Db {
+    let db = Db::open(&DatabaseConfig::new(url)).await.unwrap();
+    db.migrate(&[signet_ledger::migrations(), crate::migrations()]).await.unwrap();
+    db
+}
+
+#[tokio::test]
+async fn sqlite_reads_along_the_indexes() {
+    let directory = scratch_dir("plans").unwrap();
+    let db = opened(&format!("sqlite:{}", directory.path().join("signet.db").display())).await;
+    for (statement, index) in statements() {
+        let text = statement.sql.sqlite();
+        let plan = explained(&db, statement, 3).await;
+        assert!(plan.contains(&format!("INDEX {index} ")), "{text}\n{plan}");
+        // The one row of a guard's own sum is no table.
+        assert!(!plan.replace("SCAN usable", "").contains("SCAN"), "{text}\n{plan}");
+        assert!(finds_little(index) || !plan.contains("TEMP B-TREE"), "{text}\n{plan}");
+    }
+    let counts = explained(&db, credential::counts(), 3).await;
+    assert!(counts.contains("COVERING INDEX"), "{counts}");
+    db.close().await;
+}
+
+#[tokio::test]
+async fn postgresql_reads_along_the_indexes() {
+    let url = TestPostgres::shared().fresh_database().await;
+    let db = opened(&url).await;
+    let fill = "INSERT INTO tenant SELECT 't' || n, 'enabled', n, n, 1 FROM generate_series(1, 20000) AS n;
+        INSERT INTO tenant VALUES ('acme', 'enabled', 1, 1, 1);
+        INSERT INTO identity SELECT 'acme', 'idn_' || lpad(n::text, 32, '0'), 'n' || n, 'device', 'enabled', '{}', n, n, 1
+        FROM generate_series(1, 60000) AS n;
+        INSERT INTO api_token SELECT 'acme', 'atk_' || n, NULL, 'auditor', sha256(n::text::bytea), n, 'x', n, NULL, 1
+        FROM generate_series(1, 60000) AS n;
+        INSERT INTO credential (tenant, id, identity, kind, state, username, created_at, updated_at, version)
+        SELECT 'acme', 'c' || n, 'idn_' || lpad((n % 500)::text, 32, '0'), CASE WHEN n % 3 = 0 THEN 'x509' ELSE 'basic' END,
+               (ARRAY['Inactive', 'Active', 'Suspended', 'Revoked'])[1 + n % 4], 'u' || n, n, n, 1
+        FROM generate_series(1, 60000) AS n;
+        ANALYZE;";
+    psql(&url, fill).unwrap();
+    for (statement, index) in statements() {
+        let text = statement.sql.postgres();
+        let plan = explained(&db, statement, 0).await;
+        assert!(plan.contains(&format!(" {index} ")) || plan.contains(&format!(" {index}\n")), "{text}\n{plan}");
+        assert!(!plan.contains("Seq Scan"), "{text}\n{plan}");
+        assert!(finds_little(index) || !plan.contains("Sort"), "{text}\n{plan}");
+    }
+    db.close().await;
+}

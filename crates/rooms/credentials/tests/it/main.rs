@@ -1,0 +1,13 @@
+//! The room from outside: its routes behind their guards, the bus, tokens, and both databases under it.
+
+mod bad_input;
+mod cap;
+mod events;
+mod faults;
+mod house;
+mod idempotency;
+mod life;
+mod lists;
+mod tenancy;
+mod tokens;
+mod transitions;
