@@ -75,6 +75,15 @@ impl NatsPeer {
         assert!(sent.is_ok(), "subscribing {subject}: {sent:?}");
     }
 
+    /// As [`NatsPeer::subscribe`], unless it listens to that subject already.
+    #[track_caller]
+    pub fn subscribe_once(&self, subject: &str) {
+        let listens = lock(&self.shared.subjects).iter().any(|known| known == subject);
+        if !listens {
+            self.subscribe(subject);
+        }
+    }
+
     /// Publishes, and waits until the server has taken it.
     pub fn publish(&self, subject: &str, reply: &str, payload: &[u8]) -> std::io::Result<()> {
         let mut bytes = format!("PUB {subject} {reply} {}\r\n", payload.len()).into_bytes();

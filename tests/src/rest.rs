@@ -73,7 +73,7 @@ impl Rest {
         Ok(Self { base: format!("https://{api}"), token, client: builder.build()?, runtime })
     }
 
-    /// The same client with another bearer token.
+    /// The same client with another bearer token; with none at all when it is empty.
     #[must_use]
     pub fn with_token(mut self, token: &str) -> Self {
         token.clone_into(&mut self.token);
@@ -107,7 +107,8 @@ impl Rest {
         self.runtime.block_on(async {
             let method = reqwest::Method::from_bytes(method.as_bytes()).map_err(|error| error.to_string())?;
             let mut request = self.client.request(method, format!("{}{path}", self.base));
-            if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+            let own = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+            if !own && !self.token.is_empty() {
                 request = request.bearer_auth(&self.token);
             }
             for (name, value) in headers {

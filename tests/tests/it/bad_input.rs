@@ -24,8 +24,8 @@ fn every_case(house: &House) {
     nul_anywhere(&rest);
     odd_bodies(&rest);
     odd_names_and_ids(&rest);
-    callers_without_right(house, &rest);
     assert_eq!(before, everything(&rest), "refused requests changed something");
+    callers_without_right(house, &rest);
     bodies_that_are_fine(&rest);
     idempotency_keys(&rest);
 }
@@ -143,9 +143,10 @@ fn odd_names_and_ids(rest: &Rest) {
 }
 
 fn callers_without_right(house: &House, rest: &Rest) {
+    let before = rest.get(&format!("{IDENTITIES}?limit=1000")).json();
     let with = |token: &str| rest.answered("GET", CREDENTIALS, &[("authorization", token)], b"");
-    refused(&with(""), 401, "auth.missing");
-    for unknown in ["Bearer nonsense", "Bearer sgo_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "Basic Zm9vOmJhcg==", "Bearer"] {
+    refused(&house.rest().with_token("").get(CREDENTIALS), 401, "auth.missing");
+    for unknown in ["", "Bearer nonsense", "Bearer sgo_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "Basic Zm9vOmJhcg==", "Bearer"] {
         let answer = with(unknown);
         assert_eq!(answer.status, 401, "{unknown}: {}", answer.text());
         assert!(!answer.text().contains("sgo_AAAA"), "a token is never repeated");
@@ -161,6 +162,7 @@ fn callers_without_right(house: &House, rest: &Rest) {
     house.acme(&["api-token", "revoke", made["id"].as_str().unwrap(), "--yes"]).exits(0);
     let obeyed = signet_tests::within(std::time::Duration::from_secs(10), || auditor.get(CREDENTIALS).status == 401);
     assert!(obeyed, "a revoked token is refused");
+    assert_eq!(before, rest.get(&format!("{IDENTITIES}?limit=1000")).json(), "a refused caller changed something");
 }
 
 /// What real clients send and must be taken.

@@ -40,7 +40,7 @@ pub(crate) fn authenticate(peer: &NatsPeer, correlation: &str, username: &str) -
         username: username.into(),
         password: signet_kaa::Sensitive::new("pw"),
     };
-    peer.subscribe(REPLY);
+    peer.subscribe_once(REPLY);
     peer.publish(REQUEST, REPLY, &request.encode()).unwrap();
     let answers = || {
         let told = peer.deliveries();

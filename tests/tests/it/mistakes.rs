@@ -89,7 +89,7 @@ fn an_unknown_key_is_answered_with_the_nearest_name() {
         std::fs::write(house.path().join("good.toml"), wrong.replace("intervall", "interval").replace("datebase", "database")).unwrap();
         house.run(&["config", "check", "good.toml", "-o", "json"]).exits(0);
     }
-    let by_variable = signet_tests::run(house.path(), &[("SIGNET_NATS__URI", "x")], ["config", "check", "signet.toml", "-o", "json"], b"");
+    let by_variable = signet_tests::run(house.path(), &[("SIGNET_NATS__URI", "x")], house.server_arguments(), b"");
     by_variable.refused(6, "config.unknown-key");
     explained(&by_variable, "SIGNET_NATS__URI");
 }

@@ -41,6 +41,9 @@ fn metrics_are_text_of_version_0_0_4_whatever_is_accepted() {
         assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8", "{headers:?}");
         assert!(!answer.text().contains("# EOF"), "the mark of the other format");
     }
+    // A counter with labels is there from its first use on.
+    house.furnish();
+    house.active_credential("bob");
     let text = http_1_0(management, "GET", "/metrics", &[]).unwrap().text();
     for name in ["signet_feed_position", "signet_view_position", "signet_view_age_seconds", "ccm_auth_total", "ccm_auth_queue_length"] {
         assert!(text.contains(&format!("# TYPE {name} ")), "{name} is missing in:\n{text}");

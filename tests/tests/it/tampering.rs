@@ -42,7 +42,7 @@ fn filled_in(statement: &str, positions: &[i64], zeroed: &str) -> String {
         .replace("{t}", &fourth_from_the_end.to_string())
 }
 
-fn copy_directory(from: &Path, to: &Path) {
+pub(crate) fn copy_directory(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

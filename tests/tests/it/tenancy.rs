@@ -115,7 +115,7 @@ fn with_ids_hidden(answer: &Answer, ids: &Ids) -> (u16, String) {
     for id in [&ids.identity, &ids.credential, &ids.token] {
         text = text.replace(id.as_str(), "ID");
     }
-    (status, text.replace(&format!(" {} ", ids.position), " ID ").replace(&format!("`{}`", ids.position), "`ID`"))
+    (status, text.replace(&format!("position {}", ids.position), "position ID"))
 }
 
 fn furnish(house: &House, name: &'static str) -> Tenant {

@@ -157,7 +157,8 @@ fn row_12_the_log_tells_who_did_what(house: &House, id: &str) {
 fn row_13_the_log_verifies_beside_a_running_server(house: &House) {
     let verdict = house.verify().ok();
     assert_eq!(verdict["ok"], true);
-    assert!(verdict["records"].as_u64().unwrap() > 6 && verdict["size"].as_u64().unwrap() > 6, "{verdict}");
+    // The last checkpoint may be a second old: it covers fewer records than there are.
+    assert!(verdict["records"].as_u64().unwrap() > 6 && verdict["size"].is_u64(), "{verdict}");
     assert!(!text(&verdict, "root").is_empty());
 }
 
@@ -224,5 +225,7 @@ fn a_server_on_a_real_bus_has_the_same_embedded_store() {
     let mut house = Plan::of(Deployment::Embedded).nats(nats.url()).open();
     walk(&house);
     house.stop();
-    assert_eq!(house.verify().ok()["ok"], true, "verify needs no server");
+    let verdict = house.verify().ok();
+    assert_eq!(verdict["ok"], true, "verify needs no server");
+    assert_eq!(verdict["records"], verdict["size"], "the checkpoint of a clean exit covers everything");
 }

@@ -109,17 +109,18 @@ async fn bus(patient: &Patient<'_>) -> Check {
         Err(error) => return Check::failed(NAME, format!("{url}: {error}"), error.reason().fix),
     };
     let mut state = bus.state();
-    let connected = tokio::time::timeout(BUS_DEADLINE, state.wait_for(|state| *state == BusState::Connected)).await;
-    let check = match connected {
-        Ok(Ok(_)) => Check::fine(NAME, format!("{url} answers")),
-        Ok(Err(_)) | Err(_) => {
-            let why = bus.last_fault().unwrap_or_else(|| "no answer".to_owned());
-            Check::failed(
-                NAME,
-                format!("{url}: {why}"),
-                "Start the NATS server, or correct section [nats]; a running Signet connects again by itself.",
-            )
-        }
+    let connecting = tokio::time::timeout(BUS_DEADLINE, state.wait_for(|state| *state == BusState::Connected));
+    // Only the answer is kept: what `wait_for` returns locks the state, and the drain below has to change it.
+    let connected = connecting.await.is_ok_and(|state| state.is_ok());
+    let check = if connected {
+        Check::fine(NAME, format!("{url} answers"))
+    } else {
+        let why = bus.last_fault().unwrap_or_else(|| "no answer".to_owned());
+        Check::failed(
+            NAME,
+            format!("{url}: {why}"),
+            "Start the NATS server, or correct section [nats]; a running Signet connects again by itself.",
+        )
     };
     bus.drain().await;
     check
