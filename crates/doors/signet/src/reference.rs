@@ -37,7 +37,7 @@ fn settle(name: &str, text: &str) {
     assert!(
         committed == text,
         "docs/reference/{name} is not what the program says (first difference at line {}): run the tests with SIGNET_WRITE_REFERENCE=1",
-        differs.map_or_else(|| text.lines().count().min(committed.lines().count()), |n| n).saturating_add(1)
+        differs.unwrap_or_else(|| text.lines().count().min(committed.lines().count())).saturating_add(1)
     );
 }
 
@@ -120,7 +120,7 @@ async fn routes() -> signet_http::RouteTable {
     })
     .await
     .unwrap();
-    let view = View::new(ViewConfig::new(ledger.public_keys().feed.clone(), Duration::from_secs(30), clock.clone(), entropy.clone()));
+    let view = View::new(ViewConfig::new(ledger.public_keys().feed, Duration::from_secs(30), clock.clone(), entropy.clone()));
     let room = CredentialsRoom::new(signet_credentials::Parts {
         db,
         ledger: ledger.clone(),

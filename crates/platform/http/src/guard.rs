@@ -181,8 +181,10 @@ fn role_missing(caller: &Caller, needed: &str) -> Problem {
 fn bearer(headers: &HeaderMap) -> Result<BearerToken, Problem> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {
-        (Some(value), None) => value,
-        (None, _) => return Err(Problem::new(&reasons::AUTH_MISSING, "the request has no `Authorization` header")),
+        (Some(value), None) if !value.is_empty() => value,
+        (Some(_) | None, None) | (None, Some(_)) => {
+            return Err(Problem::new(&reasons::AUTH_MISSING, "the request has no `Authorization` header, or an empty one"));
+        }
         (Some(_), Some(_)) => return Err(Problem::new(&reasons::AUTH_INVALID, "the request has several `Authorization` headers")),
     };
     let (scheme, token) = value.to_str().unwrap_or("").trim().split_once(' ').unwrap_or(("", ""));

@@ -27,6 +27,10 @@ const MOST_UPKEEP_AT_ONCE: usize = 256;
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Upkeep rests so long between two goes, so that it comes in batches too.
 const UPKEEP_REST: Duration = Duration::from_millis(50);
+/// While the storage is full, how often a write is tried, so that the alarm ends though nobody else writes.
+const TRY_FOR_ROOM: Duration = Duration::from_secs(2);
+/// A write that changes nothing.
+const NOTHING: &str = "UPDATE ledger_meta SET value = value WHERE name = 'lineage'";
 
 /// What became of a Change of a batch.
 #[derive(Debug)]
@@ -105,6 +109,9 @@ impl Batcher {
                         upkeep_from = after_rest();
                     }
                     None => upkeep_open = false,
+                },
+                () = tokio::time::sleep(TRY_FOR_ROOM), if self.stats.storage_full() => {
+                    self.maintain(Some(Statement::new(NOTHING, Vec::new()))).await;
                 }
             }
         }
@@ -130,6 +137,7 @@ impl Batcher {
             let result = match outcome {
                 Outcome::Committed(position) => {
                     any = true;
+                    self.stats.storage_full.store(false, Relaxed);
                     self.stats.saw_head(position);
                     self.stats.committed_after(since.elapsed());
                     Ok(Committed { position: signet_model::Position::new(position) })
@@ -140,6 +148,7 @@ impl Batcher {
                 }
                 Outcome::Refused(error) => {
                     self.stats.refused.fetch_add(1, Relaxed);
+                    self.saw(&error);
                     Err(CommitError::Refused(error))
                 }
             };
@@ -152,6 +161,13 @@ impl Batcher {
         }
     }
 
+    /// Raises the alarm of a full storage.
+    fn saw(&self, error: &DbError) {
+        if matches!(error, DbError::Full(_)) && !self.stats.storage_full.swap(true, Relaxed) {
+            tracing::error!(event = "storage.full", %error);
+        }
+    }
+
     async fn maintain(&mut self, first: Option<Statement>) {
         let mut statements: Vec<Statement> = first.into_iter().collect();
         while statements.len() < MOST_UPKEEP_AT_ONCE {
@@ -160,8 +176,12 @@ impl Batcher {
         }
         let count = u64::try_from(statements.len()).unwrap_or(u64::MAX);
         match self.writer.upkeep(statements).await {
-            Ok(()) => self.stats.upkeep_done.fetch_add(count, Relaxed),
+            Ok(()) => {
+                self.stats.storage_full.store(false, Relaxed);
+                self.stats.upkeep_done.fetch_add(count, Relaxed)
+            }
             Err(error) => {
+                self.saw(&error);
                 tracing::debug!(%error, count, "upkeep.dropped");
                 self.stats.upkeep_dropped.fetch_add(count, Relaxed)
             }

@@ -32,6 +32,12 @@ pub(crate) fn lines(worker: bool, sealed: Option<&SealError>, stats: &Stats) -> 
             detail: format!("{error}: no worker role is served"),
         },
     }];
+    lines.push(if stats.storage_full() {
+        let detail = "writes are refused, reads go on".to_owned();
+        HealthLine { name: "ledger.storage", ok: false, reason: Some(&signet_model::kinds::STORAGE_FULL), detail }
+    } else {
+        fine("ledger.storage", "there was room for the last write".to_owned())
+    });
     if worker && sealed.is_none() {
         let (head, published, sequenced) = (stats.head(), stats.published(), stats.sequenced());
         let state = if stats.leader() {
@@ -65,6 +71,8 @@ mod tests {
         stats.failed(&signet_model::kinds::STORAGE_UNAVAILABLE, "gone".to_owned());
         assert!(lines_of(true, None).iter().any(|line| !line.ok && line.name == "ledger.sequencer"));
         let wrong = lines_of(true, Some(&error));
-        assert_eq!((wrong.len(), wrong[0].ok, wrong[0].reason.map(|r| r.code)), (1, false, Some("seal.wrong-key")));
+        assert_eq!((wrong.len(), wrong[0].ok, wrong[0].reason.map(|r| r.code)), (2, false, Some("seal.wrong-key")));
+        stats.storage_full.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(lines_of(false, None).iter().any(|line| line.reason.map(|r| r.code) == Some("storage.full")));
     }
 }

@@ -28,6 +28,8 @@ pub struct Stats {
     pub(crate) upkeep_dropped: AtomicU64,
     pub(crate) relayed: AtomicU64,
     pub(crate) relay_failures: AtomicU64,
+    /// Set by a write that found no room, cleared by the next one that did.
+    pub(crate) storage_full: AtomicBool,
     /// Why sequencing does not work at the moment.
     fault: Mutex<Option<(&'static Reason, String)>>,
     latency: [AtomicU64; LATENCY_BOUNDS.len()],
@@ -69,6 +71,8 @@ readers! {
     leader: bool;
     /// The leader's term, 0 when this process has never been it.
     term: i64;
+    /// Whether the last write found no room in the database.
+    storage_full: bool;
     /// Changes committed.
     committed: u64;
     /// Changes whose expectations failed.

@@ -96,7 +96,7 @@ async fn list(State(ledger): State<Ledger>, Scoped(scope): Scoped, listing: List
 }
 
 async fn show(State(ledger): State<Ledger>, Scoped(scope): Scoped, Path(position): Path<i64>) -> Result<Answer<Record>, Problem> {
-    let absent = || Refusal::new(&AUDIT_NOT_FOUND, format!("tenant `{}` has no audit record at position {position}", scope.tenant));
+    let absent = || Refusal::new(&AUDIT_NOT_FOUND, format!("tenant `{}` has no such audit record", scope.tenant));
     if position < 1 {
         return Err(absent().into());
     }

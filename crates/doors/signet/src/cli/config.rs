@@ -9,7 +9,7 @@ use signet_model::ExitCode;
 use super::failure::Outcome;
 use super::globals::Globals;
 use super::output::print;
-use crate::config::{Settings, apply_file, sample, settings_of_serve, show};
+use crate::config::{Settings, apply_environment, apply_file, sample, settings_of_serve, show};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,6 +51,8 @@ pub(crate) fn run(globals: &Globals, args: &ConfigArgs) -> Outcome {
         ConfigVerb::Check { file } => {
             let mut settings = Settings::default();
             apply_file(&mut settings, file)?;
+            // What the environment would lay over it has to be right too.
+            apply_environment(&mut settings, std::env::vars_os())?;
             out.data(&json!({"ok": true, "file": file.to_string_lossy()}), |_| format!("{} is valid\n", file.display()))?;
         }
         ConfigVerb::Show { config } => {

@@ -12,8 +12,9 @@ const TOLERANCE: Duration = Duration::from_secs(5);
 /// The clock, by what it cannot be: before this program, or before files that were written by it.
 pub(super) fn clock(patient: &Patient<'_>) -> Check {
     const FIX: &str = "Set the clock and keep it by NTP: `timedatectl set-ntp true`.";
-    let now = SystemTime::now();
-    if now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() < EARLIEST {
+    let since_epoch = Duration::from_micros(u64::try_from(crate::clock::now().micros()).unwrap_or(0));
+    let now = SystemTime::UNIX_EPOCH.checked_add(since_epoch).unwrap_or(SystemTime::UNIX_EPOCH);
+    if since_epoch < EARLIEST {
         return Check::failed("clock", format!("the system clock says {}, which is in the past", crate::clock::now()), FIX);
     }
     let newest =

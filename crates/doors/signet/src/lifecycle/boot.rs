@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -209,6 +209,8 @@ impl From<LedgerError> for Trouble {
     }
 }
 
+/// For the metric of the process's start.
+#[expect(clippy::cast_precision_loss, reason = "exact to the microsecond for centuries")]
 fn seconds_since_epoch() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs_f64()).unwrap_or(0.0)
+    crate::clock::now().micros() as f64 / 1e6
 }

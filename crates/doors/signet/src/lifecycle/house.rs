@@ -98,7 +98,7 @@ impl House {
         let view = View::new(ViewConfig {
             reasons: crate::reasons::all().collect(),
             ..ViewConfig::new(
-                ledger.public_keys().feed.clone(),
+                ledger.public_keys().feed,
                 settings.standing.reconcile_interval.0,
                 Arc::clone(&foundation.clock),
                 Arc::clone(&foundation.entropy),
