@@ -68,9 +68,6 @@ impl NatsPeer {
     pub fn subscribe(&self, subject: &str) {
         let sid = {
             let mut subjects = lock(&self.shared.subjects);
-            if subjects.iter().any(|known| known == subject) {
-                return;
-            }
             subjects.push(subject.to_owned());
             subjects.len()
         };
