@@ -5,4 +5,8 @@
 #[macro_use]
 mod common;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
+mod sqlite;
+#[cfg(test)]
 mod statements;
