@@ -5,6 +5,8 @@
 #[macro_use]
 mod common;
 #[cfg(test)]
+mod full_disk;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod sqlite;
