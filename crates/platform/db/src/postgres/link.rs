@@ -1,5 +1,6 @@
 //! One connection with its prepared statements and the task that moves its bytes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -59,6 +60,8 @@ pub(super) struct Link {
     /// The server process behind it.
     pub(super) backend: i64,
     task: AbortHandle,
+    /// Set at once; the task itself ends a moment later.
+    was_cut: AtomicBool,
     /// The task sees it go.
     _alive: oneshot::Sender<()>,
 }
@@ -95,16 +98,25 @@ impl Link {
                 (client, tokio::spawn(drive(connection, given_up)))
             }
         };
-        Ok(Self { client, purpose, statements: Statements::default(), backend: 0, task: task.abort_handle(), _alive: alive })
+        Ok(Self {
+            client,
+            purpose,
+            statements: Statements::default(),
+            backend: 0,
+            task: task.abort_handle(),
+            was_cut: AtomicBool::new(false),
+            _alive: alive,
+        })
     }
 
     /// Closes the socket at once; whatever waits for an answer fails.
     pub(super) fn cut(&self) {
+        self.was_cut.store(true, Ordering::Release);
         self.task.abort();
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.client.is_closed() || self.task.is_finished()
+        self.was_cut.load(Ordering::Acquire) || self.client.is_closed() || self.task.is_finished()
     }
 
     pub(super) async fn query(&self, statement: &Statement) -> Result<Vec<Row>, DbError> {

@@ -9,6 +9,8 @@ mod full_disk;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod sqlite;
 #[cfg(test)]
 mod statements;
