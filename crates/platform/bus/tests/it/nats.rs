@@ -91,6 +91,23 @@ async fn nothing_is_confirmed_into_a_black_hole_and_a_silent_peer_is_given_up() 
 }
 
 #[tokio::test]
+async fn a_bus_whose_connection_hangs_still_ends() {
+    let server = TestNats::private("");
+    let proxy = FaultProxy::to(server.address());
+    let bus = Bus::nats(NatsConfig::to(proxy.url_through(server.url()))).await.unwrap();
+    connected(&bus).await;
+    settled(&bus).await;
+    proxy.set(ProxyMode::Blackhole);
+    // Until the sockets and the client's queue of commands are full and nothing more is taken.
+    let stuck = async {
+        while bus.publish(&subject("event"), None, vec![0; 16_384]).await.is_ok() {}
+    };
+    tokio::time::timeout(Duration::from_secs(2), stuck).await.expect_err("the queue never filled up");
+    tokio::time::timeout(PATIENCE, bus.drain()).await.expect("a drain ends by its own deadline");
+    assert_eq!(bus.publish(&subject("event"), None, "x").await, Err(BusError::Closed));
+}
+
+#[tokio::test]
 async fn a_reconnect_within_a_confirmation_is_an_error() {
     let server = TestNats::private("");
     let proxy = FaultProxy::to(server.address());
