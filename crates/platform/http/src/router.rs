@@ -186,6 +186,9 @@ mod tests {
             Err(TableError::OperationId(..))
         ));
         assert_eq!(check(vec![route("/a", Guard::Tenant(role), "a")]), Err(TableError::NoTenant("/a")));
+        let keyed = |path| Route::post(path, Guard::Tenant(role)).operation_id("a").idempotent().no_content().handler(async || NoContent);
+        assert_eq!(check(vec![keyed("/{tenant}/a")]), Ok(()));
+        assert_eq!(check(vec![keyed("/{tenant}/a/{id}")]), Ok(()));
         let silent = Route::get("/a", Guard::Platform).operation_id("a").handler(async || NoContent);
         assert_eq!(check(vec![silent]), Err(TableError::NoAnswer("/a")));
     }

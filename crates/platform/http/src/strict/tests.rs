@@ -59,6 +59,17 @@ fn wrong_values_are_placed_and_never_shown() {
 }
 
 #[test]
+fn a_long_name_is_not_carried_along_for_each_of_its_elements() {
+    // 30 KB of name before 10,000 elements: copied whole for each, one body of 64 KiB would move 300 MB.
+    let name = "n".repeat(30_000);
+    for inner in [r#"{"k":1,"k":2}"#.to_owned(), format!("[{}\"\\u0000\"]", "0,".repeat(10_000))] {
+        let fault = parse(format!("{{\"{name}\":{inner}}}").as_bytes()).expect_err("refused");
+        let (Fault::Duplicate(path) | Fault::Nul(path)) = fault else { panic!("{fault:?}") };
+        assert!(path.starts_with("nnn") && path.len() < 1_000, "a path of {} bytes", path.len());
+    }
+}
+
+#[test]
 fn duplicates_nul_and_depth_are_refused() {
     assert_eq!(body::<Thing>(r#"{"name":"a","name":"b"}"#), Err(Fault::Duplicate("name".to_owned())));
     assert_eq!(body::<Thing>(r#"{"name":"a","labels":{"k":"1","k":"1"}}"#), Err(Fault::Duplicate("labels.k".to_owned())));

@@ -52,6 +52,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Tree, Fault> {
     Ok(tree)
 }
 
+/// What of a member's name goes into paths: a path is made for each element, so a long name must not be copied into all of them.
+fn shown(name: &str) -> &str {
+    const LONGEST: usize = 64;
+    name.char_indices().nth(LONGEST).and_then(|(end, _)| name.get(..end)).unwrap_or(name)
+}
+
 /// One value at a depth and path; a fault is left in `found`, since serde's errors carry only text.
 #[derive(Clone, Copy)]
 struct Node<'a> {
@@ -140,7 +146,7 @@ impl<'de> Visitor<'de> for Node<'_> {
             if name.contains('\0') {
                 return Err(self.fail(Fault::Nul(self.path.to_owned())));
             }
-            let path = join(self.path, &name);
+            let path = join(self.path, shown(&name));
             let value = entries.next_value_seed(Node { depth, path: &path, found: self.found })?;
             if members.insert(name, value).is_some() {
                 return Err(self.fail(Fault::Duplicate(path)));
