@@ -28,6 +28,10 @@ use crate::stats::Stats;
 use crate::{Change, CommitError, Committed, IdempotencyKey, IdempotencyState, LedgerError, PublicKeys, Upkeep};
 use crate::{audit, files, leader};
 
+/// Standings of one Change. The feed is cut between positions, so one position must fit into one message.
+const MOST_STANDINGS: usize = 512;
+/// Bytes of a reason code in a standing, so that a full page of the feed stays below NATS's `max_payload`.
+const LONGEST_REASON: usize = 64;
 /// How often expired idempotency keys are removed.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 /// How long the tasks may take to end in good order.
@@ -217,6 +221,12 @@ impl Ledger {
         let change = change.settled();
         if change.holds_nul() {
             return Err(DbError::Constraint("a text holds a NUL character, which no text of ours may".to_owned()).into());
+        }
+        if change.standing.len() > MOST_STANDINGS
+            || change.standing.iter().any(|entry| entry.reason.as_ref().is_some_and(|r| r.len() > LONGEST_REASON))
+        {
+            let bound = format!("more than {MOST_STANDINGS} standings in one change, or a reason code longer than {LONGEST_REASON} bytes");
+            return Err(DbError::Constraint(bound).into());
         }
         let (answer, answered) = oneshot::channel();
         let job = Job { change, since: Instant::now(), answer };
