@@ -14,3 +14,5 @@ mod postgres;
 mod sqlite;
 #[cfg(test)]
 mod statements;
+#[cfg(test)]
+mod tls;
