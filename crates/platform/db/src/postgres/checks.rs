@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use super::fault::{TRANSACTION_POOLER, fault};
+use super::fault::{POOLER_DROPS_SETTINGS, TRANSACTION_POOLER, fault};
 use super::link::{Link, Purpose};
 use super::target::Target;
 use crate::DbError;
@@ -57,7 +57,7 @@ impl Facts {
             return Err(DbError::Unavailable(format!("the database is read-only: {setting}")));
         }
         if !self.settings_taken {
-            return Err(DbError::Unsupported(format!("{TRANSACTION_POOLER} (the session's settings were dropped)")));
+            return Err(DbError::Unsupported(POOLER_DROPS_SETTINGS.to_owned()));
         }
         Ok(())
     }
@@ -97,7 +97,7 @@ mod tests {
             (Facts { encoding: "SQL_ASCII".into(), ..good() }, "storage.unsupported", "ENCODING 'UTF8'"),
             (Facts { standby: true, ..good() }, "storage.unavailable", "read-only standby"),
             (Facts { read_only: true, ..good() }, "storage.unavailable", "default_transaction_read_only"),
-            (Facts { settings_taken: false, ..good() }, "storage.unsupported", "pool_mode"),
+            (Facts { settings_taken: false, ..good() }, "storage.unsupported", "pooler"),
         ];
         for (facts, reason, words) in rows {
             let error = facts.judge().unwrap_err();

@@ -35,7 +35,7 @@ fn by_state(state: &str, message: &str) -> DbError {
         "28000" | "28P01" => DbError::Unavailable(format!("the server refuses the login: {}", text())),
         "3D000" => DbError::Unavailable(format!("there is no such database: {}", text())),
         "26000" => DbError::Unsupported(format!("{TRANSACTION_POOLER} ({})", text())),
-        "08P01" if message.contains("startup parameter") => DbError::Unsupported(format!("{TRANSACTION_POOLER} ({})", text())),
+        "08P01" if message.contains("startup parameter") => DbError::Unsupported(format!("{POOLER_DROPS_SETTINGS} ({})", text())),
         "XX001" | "XX002" => DbError::Corrupt(text()),
         _ => match state.get(..2) {
             Some("23") => DbError::Constraint(text()),
@@ -48,8 +48,13 @@ fn by_state(state: &str, message: &str) -> DbError {
 }
 
 /// What we say about a pooler that gives each transaction another server process.
-pub(super) const TRANSACTION_POOLER: &str = "a connection pooler in transaction mode stands in front of the server; Signet needs sessions: \
-                                             connect to the server itself, or set the pooler's pool_mode to session";
+pub(super) const TRANSACTION_POOLER: &str = "a connection pooler in transaction mode stands in front of the server, but Signet needs \
+                                             sessions of its own: name the server itself in database.url";
+
+/// What we say about a pooler that knows sessions, but not the limits that we give ours. A pooler in transaction mode is
+/// mostly noticed by this too, before anything of ours could stick to a connection that others will be given.
+pub(super) const POOLER_DROPS_SETTINGS: &str = "a connection pooler stands in front of the server and does not pass on the settings of \
+                                                a session: name the server itself in database.url";
 
 fn by_cause(error: &Error) -> DbError {
     let mut cause = error.source();

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use signet_db::{DatabaseConfig, Db, DbError, PgSession, Postgres, Statement, params};
 use signet_testkit::{FaultProxy, PostgresOptions, ProxyMode, TestPostgres, psql};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use crate::common::{ITEMS, texts};
 
 /// Short, so that the tests are; far above what a slow machine needs for one answer.
@@ -265,5 +267,44 @@ async fn a_cancelled_caller_costs_nobody_else_an_answer() {
         let answer = db.query(Statement::new("SELECT 'mine'", params![])).await.unwrap();
         assert_eq!(texts(&answer), ["mine"]);
         drop(impatient);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_is_refused_until_it_is_promoted() {
+    let cluster = TestPostgres::private();
+    let url = cluster.fresh_database().await;
+    cluster.stop().unwrap();
+    std::fs::write(cluster.data_directory().unwrap().join("standby.signal"), "").unwrap();
+    cluster.resume().unwrap();
+    let postgres = Postgres::open(&config(&url)).unwrap();
+    for error in [one(&postgres).await.unwrap_err(), postgres.dedicated("test").await.err().unwrap()] {
+        assert!(error.reason().code == "storage.unavailable" && error.to_string().contains("read-only standby"), "{error}");
+    }
+    assert_eq!(psql(&url, "SELECT pg_promote()").unwrap().trim(), "t");
+    recovered(&postgres).await;
+    postgres.dedicated("test").await.unwrap();
+}
+
+/// PgBouncer's answer to a session with settings. Its mode is told apart later, so this comes first in every mode.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_that_drops_the_session_s_settings_is_refused_with_the_way_out() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut startup = vec![0; 4096];
+            let read = client.read(&mut startup).await.unwrap();
+            assert!(startup[..read].windows(8).any(|bytes| bytes == b"options\0"));
+            let fields = b"SFATAL\0C08P01\0Munsupported startup parameter: options\0\0";
+            let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+            client.write_all(&[&b"E"[..], &length, fields].concat()).await.unwrap();
+        }
+    });
+    let postgres = Postgres::open(&config(&format!("postgres://signet@{address}/d?sslmode=disable"))).unwrap();
+    for error in [one(&postgres).await.unwrap_err(), postgres.dedicated("test").await.err().unwrap()] {
+        assert_eq!(error.reason().code, "storage.unsupported", "{error}");
+        assert!(error.to_string().contains("name the server itself in database.url"), "{error}");
     }
 }
