@@ -225,7 +225,7 @@ mod tests {
             members.retain(|kept| kept.name != wrong.name);
             members.push(member("crates/base/kaa", &["signet-model"], &[]));
             members.push(wrong);
-            assert_eq!(violations(&members).is_empty(), false, "{place} with {uses:?} {tests_with:?} was let through");
+            assert!(!violations(&members).is_empty(), "{place} with {uses:?} {tests_with:?} was let through");
         }
     }
 

@@ -99,9 +99,7 @@ async fn a_bus_whose_connection_hangs_still_ends() {
     settled(&bus).await;
     proxy.set(ProxyMode::Blackhole);
     // Until the sockets and the client's queue of commands are full and nothing more is taken.
-    let stuck = async {
-        while bus.publish(&subject("event"), None, vec![0; 16_384]).await.is_ok() {}
-    };
+    let stuck = async { while bus.publish(&subject("event"), None, vec![0; 16_384]).await.is_ok() {} };
     tokio::time::timeout(Duration::from_secs(2), stuck).await.expect_err("the queue never filled up");
     tokio::time::timeout(PATIENCE, bus.drain()).await.expect("a drain ends by its own deadline");
     assert_eq!(bus.publish(&subject("event"), None, "x").await, Err(BusError::Closed));

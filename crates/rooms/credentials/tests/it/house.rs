@@ -37,7 +37,6 @@ pub(crate) enum Kind {
 macro_rules! on_both {
     ($(async fn $name:ident($kind:ident) $body:block)+) => {
         $(mod $name {
-            #[allow(unused_imports, reason = "not every test uses everything of its module")]
             use super::*;
 
             async fn run($kind: $crate::house::Kind) $body
