@@ -1,1 +1,0 @@
-//! Load generators: each prints its figure beside the physical limit.

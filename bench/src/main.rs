@@ -1,0 +1,17 @@
+//! Load generators: `cargo xtask bench NAME`. Each prints its figures beside the physical limit, measured in the same run.
+//!
+//! Nothing here is a test: the machines are shared, so a figure is a ratio to what the same machine does barely.
+
+mod ledger;
+mod report;
+
+use anyhow::{Result, bail};
+
+fn main() -> Result<()> {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match name.as_str() {
+        "ledger" => runtime.block_on(ledger::run()),
+        _ => bail!("usage: cargo xtask bench NAME, with NAME one of: ledger"),
+    }
+}
