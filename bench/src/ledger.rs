@@ -21,7 +21,7 @@ use subject::Fleet;
 const RUN: Duration = Duration::from_secs(5);
 
 /// Measures both databases.
-pub async fn run() -> Result<()> {
+pub(crate) async fn run() -> Result<()> {
     println!("Changes: one compare-and-set, one audit record, one outbox row, one standing row. Limit = bare, same batch size.\n");
     let folder = tempfile::tempdir().context("a temporary directory")?;
     let sqlite = |name: &str| format!("sqlite:{}", folder.path().join(name).display());

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is a test: the machines are shared, so a figure is a ratio to what the same machine does barely.
 
+mod credentials;
 mod ledger;
 mod report;
 
@@ -12,6 +13,7 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match name.as_str() {
         "ledger" => runtime.block_on(ledger::run()),
-        _ => bail!("usage: cargo xtask bench NAME, with NAME one of: ledger"),
+        "credentials" => runtime.block_on(credentials::run()),
+        _ => bail!("usage: cargo xtask bench NAME, with NAME one of: ledger, credentials"),
     }
 }

@@ -5,58 +5,66 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 /// One measured run.
-pub struct Figures {
-    pub operations: u64,
-    pub elapsed: Duration,
-    pub cpu: Duration,
+pub(crate) struct Figures {
+    pub(crate) operations: u64,
+    pub(crate) elapsed: Duration,
+    pub(crate) cpu: Duration,
     latencies: Vec<Duration>,
 }
 
 /// A run in progress.
-pub struct Meter {
+pub(crate) struct Meter {
     started: Instant,
     cpu: Duration,
 }
 
 impl Meter {
     /// Starts the clocks: wall and the process's own CPU time.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { started: Instant::now(), cpu: process_cpu() }
     }
 
     /// How long it has been running.
-    pub fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
     /// Stops the clocks.
-    pub fn stop(self, latencies: Vec<Duration>) -> Figures {
-        let mut latencies = latencies;
-        latencies.sort_unstable();
-        let operations = u64::try_from(latencies.len()).unwrap_or(u64::MAX);
-        Figures { operations, elapsed: self.started.elapsed(), cpu: process_cpu().saturating_sub(self.cpu), latencies }
+    pub(crate) fn stop(self, latencies: Vec<Duration>) -> Figures {
+        Figures::new(self.started.elapsed(), process_cpu().saturating_sub(self.cpu), latencies)
     }
 }
 
 impl Figures {
+    /// Figures of something that was measured elsewhere, such as in another process.
+    pub(crate) fn new(elapsed: Duration, cpu: Duration, mut latencies: Vec<Duration>) -> Self {
+        latencies.sort_unstable();
+        Self { operations: u64::try_from(latencies.len()).unwrap_or(u64::MAX), elapsed, cpu, latencies }
+    }
+
     /// Operations per second.
-    pub fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.operations as f64 / self.elapsed.as_secs_f64()
     }
 
     /// The latency that `share` (0 to 1) of the operations did not exceed.
-    pub fn percentile(&self, share: f64) -> Duration {
+    pub(crate) fn percentile(&self, share: f64) -> Duration {
         let rank = ((self.latencies.len() as f64) * share).ceil() as usize;
         self.latencies.get(rank.saturating_sub(1)).copied().unwrap_or_default()
     }
 
     /// CPU time of this process for one operation.
-    pub fn cpu_per_operation(&self) -> Duration {
+    pub(crate) fn cpu_per_operation(&self) -> Duration {
         self.cpu.div_f64((self.operations as f64).max(1.0))
     }
 
-    /// One line under [`HEAD`].
-    pub fn line(&self, name: &str, limit: Option<f64>) -> String {
+    /// One line under [`head`], with this process's peak of memory.
+    pub(crate) fn line(&self, name: &str, limit: Option<f64>) -> String {
+        self.line_of(name, limit, peak_memory_mib("self"))
+    }
+
+    /// One line under [`head`].
+    pub(crate) fn line_of(&self, name: &str, limit: Option<f64>, peak_mib: u64) -> String {
         let of_limit = limit.map_or_else(|| "     -".to_owned(), |limit| format!("{:5.0}%", 100.0 * self.rate() / limit));
         format!(
             "{name:<46} {:>9.0} {of_limit} {:>9.2} {:>9.2} {:>9.2} {:>9.1} {:>8}",
@@ -65,18 +73,21 @@ impl Figures {
             millis(self.percentile(0.99)),
             millis(self.percentile(0.999)),
             self.cpu_per_operation().as_secs_f64() * 1e6,
-            peak_memory_mib()
+            peak_mib
         )
     }
 }
 
 /// Column heads of [`Figures::line`].
-pub fn head() -> String {
-    format!("{:<46} {:>9} {:>6} {:>9} {:>9} {:>9} {:>9} {:>8}", "", "ops/s", "limit", "p50 ms", "p99 ms", "p99.9 ms", "CPU µs/op", "peak MiB")
+pub(crate) fn head() -> String {
+    format!(
+        "{:<46} {:>9} {:>6} {:>9} {:>9} {:>9} {:>9} {:>8}",
+        "", "ops/s", "limit", "p50 ms", "p99 ms", "p99.9 ms", "CPU µs/op", "peak MiB"
+    )
 }
 
 /// Milliseconds with fractions.
-pub fn millis(duration: Duration) -> f64 {
+pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
@@ -85,7 +96,7 @@ fn process_cpu() -> Duration {
 }
 
 /// User and system time of a process, from `/proc/PID/stat` in clock ticks of 10 ms.
-pub fn cpu_of(pid: &str) -> Result<Duration> {
+pub(crate) fn cpu_of(pid: &str) -> Result<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is the program's name in brackets and may hold spaces.
     let behind = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
@@ -93,8 +104,9 @@ pub fn cpu_of(pid: &str) -> Result<Duration> {
     Ok(Duration::from_millis(ticks * 10))
 }
 
-fn peak_memory_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// The most memory that a process ever held.
+pub(crate) fn peak_memory_mib(pid: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kib| kib / 1024)
 }

@@ -7,7 +7,8 @@ use rusqlite::Connection;
 
 use crate::report::{Figures, Meter};
 
-const UPDATE: &str = "UPDATE credential SET state = $4, updated_at = $5, version = version + 1 WHERE id = $1 AND tenant = $2 AND version = $3";
+const UPDATE: &str =
+    "UPDATE credential SET state = $4, updated_at = $5, version = version + 1 WHERE id = $1 AND tenant = $2 AND version = $3";
 const AUDIT: &str = "INSERT INTO audit (position, tenant, object, record) VALUES ($1, $2, $3, $4)";
 const OUTBOX: &str = "INSERT INTO outbox (position, number, id, subject, payload, created_at) VALUES ($1, 0, $2, $3, $4, $5)";
 const STANDING: &str = "INSERT INTO standing (position, subject, good, reason) VALUES ($1, $2, $3, $4) ON CONFLICT (subject) \
@@ -15,7 +16,7 @@ const STANDING: &str = "INSERT INTO standing (position, subject, good, reason) V
 const SUBJECT: &str = "kaa.v1.events.ccm.client-credentials.basic.revoked";
 
 /// Commits batches of `batch` changes for `time` in a database of its own at `url`, so that no sequencer folds its rows.
-pub async fn run(url: &str, batch: usize, time: Duration) -> Result<Figures> {
+pub(crate) async fn run(url: &str, batch: usize, time: Duration) -> Result<Figures> {
     let db = super::open(url).await?;
     super::subject::Fleet::new(&db, 1).await?;
     drop(db);
@@ -54,8 +55,19 @@ fn sqlite(path: &str, batch: usize, time: Duration) -> Result<Figures> {
             let changed = connection.prepare_cached(UPDATE)?.execute(rusqlite::params![id, "t0", version, "Suspended", position])?;
             anyhow::ensure!(changed == 1, "the bare update missed credential {id} at version {version}");
             connection.prepare_cached(AUDIT)?.execute(rusqlite::params![position, "t0", id, record(position, &id)])?;
-            connection.prepare_cached(OUTBOX)?.execute(rusqlite::params![position, format!("evt_{position:032x}"), SUBJECT, [0x5a_u8; 96], position])?;
-            connection.prepare_cached(STANDING)?.execute(rusqlite::params![position, format!("credential/t0/{id}"), 0, "credential.suspended"])?;
+            connection.prepare_cached(OUTBOX)?.execute(rusqlite::params![
+                position,
+                format!("evt_{position:032x}"),
+                SUBJECT,
+                [0x5a_u8; 96],
+                position
+            ])?;
+            connection.prepare_cached(STANDING)?.execute(rusqlite::params![
+                position,
+                format!("credential/t0/{id}"),
+                0,
+                "credential.suspended"
+            ])?;
         }
         connection.execute_batch("COMMIT")?;
         latencies.resize(latencies.len() + batch, started.elapsed());
@@ -80,7 +92,14 @@ async fn postgres(url: &str, batch: usize, time: Duration) -> Result<Figures> {
                 number += 1;
                 position += 1;
                 let id = id_of(number);
-                (position, (number / super::subject::FLEET) as i64, record(position, &id), format!("evt_{position:032x}"), format!("credential/t0/{id}"), id)
+                (
+                    position,
+                    (number / super::subject::FLEET) as i64,
+                    record(position, &id),
+                    format!("evt_{position:032x}"),
+                    format!("credential/t0/{id}"),
+                    id,
+                )
             })
             .collect();
         let sent = rows.iter().map(|(position, version, record, event, subject, id)| {

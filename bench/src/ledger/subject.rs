@@ -12,13 +12,13 @@ use signet_ledger::{Change, Expect, Ledger, LedgerParts, LedgerRuntime, LedgerTa
 use signet_model::{AuditRecord, Caller, Clock, CredentialId, EventId, Scope, StandingSubject, TenantId, Timestamp, TraceId};
 
 /// Credentials in the table.
-pub const FLEET: usize = 50_000;
+pub(crate) const FLEET: usize = 50_000;
 
 const SET_STATE: &str = "UPDATE credential SET state = $4, updated_at = $5, version = version + 1 \
                          WHERE id = $1 AND tenant = $2 AND version = $3 AND {ok}";
 
 /// The system's clock.
-pub struct SystemClock;
+pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "a load generator lives in real time")]
@@ -29,20 +29,20 @@ impl Clock for SystemClock {
 }
 
 /// A running ledger.
-pub struct House {
-    pub db: Db,
-    pub bus: Bus,
-    pub ledger: Ledger,
+pub(crate) struct House {
+    pub(crate) db: Db,
+    pub(crate) bus: Bus,
+    pub(crate) ledger: Ledger,
     tasks: LedgerTasks,
     _folder: tempfile::TempDir,
 }
 
 impl House {
     /// Opens the database with the ledger's and the room's tables, and starts the ledger with its worker.
-    pub async fn open(url: &str) -> Result<Self> {
+    pub(crate) async fn open(url: &str) -> Result<Self> {
         let db = super::open(url).await?;
         let folder = tempfile::tempdir()?;
-        let sealer = KeyFileSealer::open_or_create(std::path::Path::new(&super::seal_key(url)))?;
+        let sealer = KeyFileSealer::open_or_create(std::path::Path::new(&super::seal_key(url)), &SystemEntropy)?;
         let bus = Bus::in_process();
         let parts = LedgerParts {
             db: db.clone(),
@@ -58,13 +58,13 @@ impl House {
     }
 
     /// Waits for the worker to catch up, then stops it.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         self.tasks.shutdown().await;
     }
 }
 
 /// Credentials of some tenants, freshly made.
-pub struct Fleet {
+pub(crate) struct Fleet {
     tenants: Vec<TenantId>,
     ids: Vec<CredentialId>,
     entropy: SystemEntropy,
@@ -72,7 +72,7 @@ pub struct Fleet {
 
 impl Fleet {
     /// Replaces the credentials by [`FLEET`] active ones of `tenants` tenants.
-    pub async fn new(db: &Db, tenants: usize) -> Result<Self> {
+    pub(crate) async fn new(db: &Db, tenants: usize) -> Result<Self> {
         match db {
             Db::Sqlite(sqlite) => {
                 let fill = format!(
@@ -99,7 +99,7 @@ impl Fleet {
     }
 
     /// The credentials that only one caller moves, so that no compare-and-set misses.
-    pub fn part(self: &Arc<Self>, caller: usize, callers: usize) -> Part {
+    pub(crate) fn part(self: &Arc<Self>, caller: usize, callers: usize) -> Part {
         let mine: Vec<usize> = (caller..FLEET).step_by(callers.max(1)).collect();
         // Jumping by a prime visits them in an order that no page cache likes.
         Part { fleet: Arc::clone(self), versions: vec![0; mine.len()], mine, at: 0 }
@@ -107,7 +107,7 @@ impl Fleet {
 }
 
 /// One caller's share of a [`Fleet`].
-pub struct Part {
+pub(crate) struct Part {
     fleet: Arc<Fleet>,
     mine: Vec<usize>,
     versions: Vec<i64>,
@@ -116,7 +116,7 @@ pub struct Part {
 
 impl Part {
     /// The next transition: suspends what is active and resumes what is suspended.
-    pub fn next_change(&mut self) -> Change {
+    pub(crate) fn next_change(&mut self) -> Change {
         self.at = (self.at + 7_919) % self.mine.len().max(1);
         let (number, version) = (self.mine[self.at], self.versions[self.at]);
         self.versions[self.at] += 1;
@@ -142,12 +142,9 @@ impl Part {
             good: !suspends,
             reason: suspends.then(|| "credential.suspended".to_owned()),
         };
-        Change::new(AuditRecord::new(&scope, action, id.as_str()))
-            .expecting(Expect::write(write, 1))
-            .announcing(event)
-            .standing(standing)
+        Change::new(AuditRecord::new(&scope, action, id.as_str())).expecting(Expect::write(write, 1)).announcing(event).standing(standing)
     }
 }
 
 /// How long a view may take to become fresh at the start of a measurement.
-pub const FRESH_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const FRESH_WITHIN: Duration = Duration::from_secs(10);

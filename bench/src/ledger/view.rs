@@ -11,11 +11,13 @@ use super::subject::{FRESH_WITHIN, Fleet, House, SystemClock};
 use crate::report::millis;
 
 /// Changes at `rate` a second in an open loop; prints how long each took from its answered commit to the view.
-pub async fn run(house: &House, fleet: &Arc<Fleet>, rate: f64) -> Result<()> {
-    let config = ViewConfig::new(house.ledger.public_keys().feed.clone(), Duration::from_secs(30), Arc::new(SystemClock), Arc::new(SystemEntropy));
+pub(crate) async fn run(house: &House, fleet: &Arc<Fleet>, rate: f64) -> Result<()> {
+    let config = ViewConfig::new(house.ledger.public_keys().feed, Duration::from_secs(30), Arc::new(SystemClock), Arc::new(SystemEntropy));
     let view = View::new(config);
     let tasks = ViewTasks::start(view.clone(), house.bus.clone()).map_err(|error| anyhow::anyhow!("{error}"))?;
-    wait_until(|| view.age().is_some() && view.position() >= house.ledger.head(), FRESH_WITHIN).await.context("the view did not become fresh")?;
+    wait_until(|| view.age().is_some() && view.position() >= house.ledger.head(), FRESH_WITHIN)
+        .await
+        .context("the view did not become fresh")?;
     let (sender, mut committed) = tokio::sync::mpsc::unbounded_channel();
     let (ledger, mut part) = (house.ledger.clone(), fleet.part(0, 1));
     let generator = tokio::spawn(async move {
@@ -41,12 +43,17 @@ pub async fn run(house: &House, fleet: &Arc<Fleet>, rate: f64) -> Result<()> {
         waits.push(at.elapsed());
     }
     generator.await?;
-    tasks.shutdown().await;
+    drop(tasks);
     waits.sort_unstable();
-    let at = |share: f64| waits.get(((waits.len() as f64 * share) as usize).min(waits.len().saturating_sub(1))).copied().unwrap_or_default();
+    let at =
+        |share: f64| waits.get(((waits.len() as f64 * share) as usize).min(waits.len().saturating_sub(1))).copied().unwrap_or_default();
     println!(
         "  commit to applied view at {:.0}/s (half of the most): p50 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms over {} changes",
-        rate, millis(at(0.50)), millis(at(0.99)), millis(at(0.999)), waits.len()
+        rate,
+        millis(at(0.50)),
+        millis(at(0.99)),
+        millis(at(0.999)),
+        waits.len()
     );
     Ok(())
 }

@@ -1,0 +1,58 @@
+//! `bench credentials`: a real `signet` process on a real nats-server. Checks beside bare bcrypt, CPU per REST request, and pages
+//! out of a million credentials. The server is a process of its own, so that its CPU time is told from the generator's.
+
+mod bcrypt;
+mod checks;
+mod pages;
+mod reads;
+mod rest;
+mod server;
+
+use anyhow::{Context, Result};
+use signet_testkit::TestNats;
+
+use rest::Rest;
+use server::Server;
+
+/// The tenant whose credentials are checked, read and moved.
+pub(crate) const TENANT: &str = "acme";
+/// Credentials of [`TENANT`]; as many callers move one each.
+pub(crate) const FLEET: usize = 64;
+/// The password of each of them.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+/// Measures everything, one after the other.
+pub(crate) async fn run() -> Result<()> {
+    let binary = tokio::task::block_in_place(server::build)?;
+    let nats = TestNats::start("").context("nats-server")?;
+    let folder = tempfile::tempdir().context("a temporary directory")?;
+    let server = Server::start(&binary, folder.path(), nats.url())?;
+    let rest = Rest::new(&server, folder.path())?;
+    let fleet = furnish(&rest).await?;
+
+    checks::run(&server, &rest, nats.url(), &fleet).await?;
+    reads::run(&server, &rest, &fleet).await?;
+    pages::prepare(&rest).await?;
+    server.stop()?;
+    pages::insert(folder.path())?;
+    let server = Server::start(&binary, folder.path(), nats.url())?;
+    pages::run(&server, &Rest::new(&server, folder.path())?).await?;
+    server.stop()
+}
+
+/// Makes the tenant and its credentials; their ids.
+async fn furnish(rest: &Rest) -> Result<Vec<String>> {
+    rest.post("/api/v1/tenants", &serde_json::json!({ "id": TENANT })).await?;
+    let mut fleet = Vec::with_capacity(FLEET);
+    for number in 0..FLEET {
+        let body = serde_json::json!({ "kind": "basic", "username": username(number), "password": PASSWORD });
+        let made = rest.post(&format!("/api/v1/tenants/{TENANT}/credentials"), &body).await?;
+        fleet.push(made["id"].as_str().context("the id of a new credential")?.to_owned());
+    }
+    Ok(fleet)
+}
+
+/// The username of one of the fleet.
+pub(crate) fn username(number: usize) -> String {
+    format!("device-{number}")
+}
