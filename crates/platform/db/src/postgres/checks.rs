@@ -7,8 +7,8 @@ use super::link::{Link, Purpose};
 use super::target::Target;
 use crate::DbError;
 
-/// The oldest version whose SQL we use and test near.
-const OLDEST: i64 = 130_000;
+/// The first version with `idle_session_timeout`, by which a leader that fell silent is told from one that lives.
+const OLDEST: i64 = 140_000;
 
 const FACTS: &str = "SELECT CAST(current_setting('server_version_num') AS bigint), current_setting('server_encoding'), \
                      pg_is_in_recovery(), current_setting('transaction_read_only'), CAST(pg_backend_pid() AS bigint), \
@@ -93,7 +93,7 @@ mod tests {
     fn a_server_that_cannot_work_is_refused_in_words() {
         assert_eq!(good().judge(), Ok(()));
         let rows = [
-            (Facts { version: 120_019, ..good() }, "storage.unsupported", "PostgreSQL 12; Signet needs 13"),
+            (Facts { version: 120_019, ..good() }, "storage.unsupported", "PostgreSQL 12; Signet needs 14"),
             (Facts { encoding: "SQL_ASCII".into(), ..good() }, "storage.unsupported", "ENCODING 'UTF8'"),
             (Facts { standby: true, ..good() }, "storage.unavailable", "read-only standby"),
             (Facts { read_only: true, ..good() }, "storage.unavailable", "default_transaction_read_only"),
