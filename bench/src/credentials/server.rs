@@ -14,8 +14,11 @@ use signet_testkit::process::{self, Signal};
 
 use crate::report::cpu_of;
 
-/// Builds the release binary, so that a stale one is never measured.
+/// Builds the release binary, so that a stale one is never measured; unless `SIGNET_BIN` names another.
 pub(crate) fn build() -> Result<PathBuf> {
+    if let Some(binary) = std::env::var_os("SIGNET_BIN") {
+        return Ok(binary.into());
+    }
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let output = Command::new(cargo)
         .args(["build", "--quiet", "--release", "--package", "signet", "--bin", "signet", "--message-format", "json"])

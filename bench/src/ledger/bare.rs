@@ -42,6 +42,8 @@ fn sqlite(path: &str, batch: usize, time: Duration) -> Result<Figures> {
     connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-65536")?;
     connection.set_prepared_statement_cache_capacity(256);
     let mut position: i64 = connection.query_row("SELECT coalesce(max(position), 0) FROM audit", [], |row| row.get(0))?;
+    // SQLite takes `$1` for a name and numbers it by where it first stands; `?1` is the number.
+    let [update, audit, outbox, standing] = [UPDATE, AUDIT, OUTBOX, STANDING].map(|text| text.replace('$', "?"));
     let (mut latencies, mut number) = (Vec::new(), 0_usize);
     let meter = Meter::start();
     while meter.elapsed() < time {
@@ -52,17 +54,17 @@ fn sqlite(path: &str, batch: usize, time: Duration) -> Result<Figures> {
             number += 1;
             let id = id_of(number);
             let version = (number / super::subject::FLEET) as i64;
-            let changed = connection.prepare_cached(UPDATE)?.execute(rusqlite::params![id, "t0", version, "Suspended", position])?;
+            let changed = connection.prepare_cached(&update)?.execute(rusqlite::params![id, "t0", version, "Suspended", position])?;
             anyhow::ensure!(changed == 1, "the bare update missed credential {id} at version {version}");
-            connection.prepare_cached(AUDIT)?.execute(rusqlite::params![position, "t0", id, record(position, &id)])?;
-            connection.prepare_cached(OUTBOX)?.execute(rusqlite::params![
+            connection.prepare_cached(&audit)?.execute(rusqlite::params![position, "t0", id, record(position, &id)])?;
+            connection.prepare_cached(&outbox)?.execute(rusqlite::params![
                 position,
                 format!("evt_{position:032x}"),
                 SUBJECT,
                 [0x5a_u8; 96],
                 position
             ])?;
-            connection.prepare_cached(STANDING)?.execute(rusqlite::params![
+            connection.prepare_cached(&standing)?.execute(rusqlite::params![
                 position,
                 format!("credential/t0/{id}"),
                 0,

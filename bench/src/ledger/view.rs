@@ -29,16 +29,17 @@ pub(crate) async fn run(house: &House, fleet: &Arc<Fleet>, rate: f64) -> Result<
                 sent += 1.0;
                 let (ledger, change, sender) = (ledger.clone(), part.next_change(), sender.clone());
                 tokio::spawn(async move {
-                    if let Ok(done) = ledger.commit(change).await {
-                        let _ = sender.send((done.position, Instant::now()));
-                    }
+                    let done = ledger.commit(change).await.map(|done| (done.position, Instant::now()));
+                    // The receiver is gone when an earlier change has failed, and that one is told.
+                    let _told_already = sender.send(done);
                 });
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
     let mut waits = Vec::new();
-    while let Some((position, at)) = committed.recv().await {
+    while let Some(done) = committed.recv().await {
+        let (position, at) = done.map_err(|error| anyhow::anyhow!("a change failed: {error}"))?;
         wait_until(|| view.position() >= position, FRESH_WITHIN).await.context("the view fell behind")?;
         waits.push(at.elapsed());
     }
