@@ -33,8 +33,10 @@ fn record(position: i64, id: &str) -> String {
     )
 }
 
-fn id_of(number: usize) -> String {
-    format!("{:020}", number.wrapping_mul(7_919) % super::subject::FLEET)
+/// The credential of the n-th change, and its version before it: every credential once in each round, in no order.
+fn visit(number: usize) -> (String, i64) {
+    let fleet = super::subject::FLEET;
+    (format!("{:020}", number.wrapping_mul(7_919) % fleet), (number / fleet) as i64)
 }
 
 fn sqlite(path: &str, batch: usize, time: Duration) -> Result<Figures> {
@@ -51,9 +53,8 @@ fn sqlite(path: &str, batch: usize, time: Duration) -> Result<Figures> {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         for _ in 0..batch {
             position += 1;
+            let (id, version) = visit(number);
             number += 1;
-            let id = id_of(number);
-            let version = (number / super::subject::FLEET) as i64;
             let changed = connection.prepare_cached(&update)?.execute(rusqlite::params![id, "t0", version, "Suspended", position])?;
             anyhow::ensure!(changed == 1, "the bare update missed credential {id} at version {version}");
             connection.prepare_cached(&audit)?.execute(rusqlite::params![position, "t0", id, record(position, &id)])?;
@@ -91,17 +92,10 @@ async fn postgres(url: &str, batch: usize, time: Duration) -> Result<Figures> {
         client.batch_execute("BEGIN").await?;
         let rows: Vec<_> = (0..batch)
             .map(|_| {
+                let (id, version) = visit(number);
                 number += 1;
                 position += 1;
-                let id = id_of(number);
-                (
-                    position,
-                    (number / super::subject::FLEET) as i64,
-                    record(position, &id),
-                    format!("evt_{position:032x}"),
-                    format!("credential/t0/{id}"),
-                    id,
-                )
+                (position, version, record(position, &id), format!("evt_{position:032x}"), format!("credential/t0/{id}"), id)
             })
             .collect();
         let sent = rows.iter().map(|(position, version, record, event, subject, id)| {
