@@ -3,7 +3,7 @@
 //!
 //! Where to look: the life of a credential is one pure function, [`transition`]; what becomes of a username and password is
 //! `check`; each noun (`tenant`, `identity`, `credential`, `api_token`, `operator_token`) has its own file with what can be done
-//! to it; its table stands in `schema`, its statements in `sql/`, its routes in `rest/`. The bus is `nats`. A new reason goes
+//! to it; its table stands in `schema`, its statements in `sql/`, its routes in `rest/`. The bus is `nats/`. A new reason goes
 //! into [`reasons`].
 
 mod api_token;
@@ -28,7 +28,7 @@ pub mod transition;
 pub use authenticate::Authenticator;
 pub use idempotency::IdempotencyKeys;
 pub use metrics::CredentialMetrics;
-pub use nats::CapProvider;
+pub use nats::BusProvider;
 pub use operator_token::{OPERATOR_TOKEN_LIFETIME, OperatorTokenParts, RotatedOperatorToken, first_operator_token, rotate_operator_token};
 pub use reasons::REASONS;
 pub use rest::bodies_that_accept;

@@ -76,8 +76,14 @@ impl CredentialMetrics {
         self.duration.get_or_create(&KindLabels { kind: kind.as_str() }).observe(time.as_secs_f64());
     }
 
-    pub(crate) fn waiting(&self, requests: usize) {
-        self.queue.set(i64::try_from(requests).unwrap_or(i64::MAX));
+    /// A request of the bus begins to wait. The gauge is that of every desk together.
+    pub(crate) fn queued(&self) {
+        self.queue.inc();
+    }
+
+    /// A request of the bus waits no more.
+    pub(crate) fn unqueued(&self) {
+        self.queue.dec();
     }
 
     /// A credential came to be (`from` is none) or moved, in this process.
@@ -118,14 +124,16 @@ mod tests {
         let metrics = CredentialMetrics::register(&mut registry);
         metrics.decided(CredentialKind::Basic, "allowed");
         metrics.took(CredentialKind::Basic, Duration::from_millis(60));
-        metrics.waiting(3);
+        metrics.queued();
+        metrics.queued();
+        metrics.unqueued();
         metrics.moved(CredentialKind::Basic, None, CredentialState::Inactive);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;
         for line in [
             "ccm_auth_total{kind=\"basic\",result=\"allowed\"} 1",
             "ccm_auth_duration_seconds_count{kind=\"basic\"} 1",
-            "ccm_auth_queue_length 3",
+            "ccm_auth_queue_length 1",
             "ccm_credentials{kind=\"basic\",state=\"Inactive\"} 1",
         ] {
             assert!(text.contains(line), "{line} in {text}");

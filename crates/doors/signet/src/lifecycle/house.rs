@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use signet_bus::{Bus, BusState};
-use signet_credentials::{CapProvider, CredentialMetrics, CredentialsConfig, CredentialsError, CredentialsRoom, Parts};
+use signet_credentials::{BusProvider, CredentialMetrics, CredentialsConfig, CredentialsError, CredentialsRoom, Parts};
 use signet_crypto::Sealer;
 use signet_db::Db;
 use signet_http::{HealthBoard, HealthCheck, HealthLine, HealthSource, Management};
@@ -44,7 +44,7 @@ pub(crate) struct House {
 struct Api {
     _view_tasks: ViewTasks,
     _counting: AbortOnDropHandle<()>,
-    cap: CapProvider,
+    cap: BusProvider,
 }
 
 impl House {

@@ -12,7 +12,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use signet_bus::{Bus, Message, NatsConfig, Pattern, Subject, Subscription};
 use signet_credentials::{
-    CapProvider, CredentialMetrics, CredentialsConfig, CredentialsRoom, OPERATOR_TOKEN_LIFETIME, OperatorTokenParts, Parts,
+    BusProvider, CredentialMetrics, CredentialsConfig, CredentialsRoom, OPERATOR_TOKEN_LIFETIME, OperatorTokenParts, Parts,
     first_operator_token,
 };
 use signet_crypto::{SealError, Sealer, Secret, SystemEntropy, aead};
@@ -107,7 +107,7 @@ pub(crate) struct House {
     router: Router,
     tasks: Option<LedgerTasks>,
     _view_tasks: ViewTasks,
-    cap: Option<CapProvider>,
+    cap: Option<BusProvider>,
     site: Arc<Site>,
 }
 
