@@ -12,6 +12,7 @@ mod id;
 mod log_text;
 mod name;
 mod reason;
+mod rights;
 mod scope;
 mod standing;
 mod state;
@@ -29,6 +30,7 @@ pub use id::{ApiTokenId, CredentialId, EventId, IdFormatError, IdentityId, Repli
 pub use log_text::log_text;
 pub use name::{IdentityName, NameError, TenantId, Username};
 pub use reason::{ExitCode, Reason, Refusal, kinds};
+pub use rights::{PersonSubject, Rights, TENANT_RESOURCE};
 pub use scope::{Entropy, Scope};
 pub use standing::StandingSubject;
 pub use state::{CredentialKind, CredentialState, Enabled, IdentityKind};

@@ -129,7 +129,7 @@ async fn routes() -> signet_http::RouteTable {
         entropy: entropy.clone(),
         replica: ReplicaId::generate(crate::clock::now(), entropy.as_ref()),
         metrics: CredentialMetrics::register(&mut prometheus_client::registry::Registry::default()),
-        config: CredentialsConfig::new("ccm".parse().unwrap()),
+        config: CredentialsConfig::new("ccm".parse().unwrap(), "cm".parse().unwrap()),
     })
     .unwrap();
     crate::api::table(&ledger, &room)

@@ -76,6 +76,8 @@ pub(crate) fn caller_kind(caller: &Caller) -> &'static str {
     match caller {
         Caller::OperatorToken => "operator-token",
         Caller::ApiToken { .. } => "api-token",
+        Caller::PlatformToken { .. } => "platform-token",
+        Caller::Person { .. } => "person",
         Caller::Bus => "bus",
         Caller::System(_) => "system",
     }

@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 use crate::context::Exchange;
 use crate::router::Shared;
 use crate::trace::{self, TRACE_ID_HEADER};
-use crate::{Problem, reasons};
+use crate::{Problem, kaa, reasons};
 
 /// Most bytes of headers in one request; a bearer token of 60 KB fits. The transport reads a little more, so that the
 /// refusal can be said in words.
@@ -27,6 +27,7 @@ pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, mut request: Req
     let exchange = Arc::new(Exchange { trace: trace::of(request.headers(), shared.entropy.as_ref()), caller: OnceLock::new() });
     let method = word(request.method());
     let head = request.method() == Method::HEAD;
+    let kaa = kaa::is_kaa_path(request.uri().path());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     request.extensions_mut().insert(Arc::clone(&exchange));
@@ -52,7 +53,7 @@ pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, mut request: Req
     let mut reason = "none";
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         reason = problem.refusal().reason.code;
-        let rendered = problem.render(Some(&exchange.trace));
+        let rendered = if kaa { kaa::render(&problem) } else { problem.render(Some(&exchange.trace)) };
         let (parts, _) = response.into_parts();
         let mut whole = rendered;
         for (name, value) in &parts.headers {

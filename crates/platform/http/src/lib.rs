@@ -30,6 +30,7 @@ mod guard;
 mod health;
 mod idempotency;
 mod json;
+mod kaa;
 mod listen;
 mod management;
 mod metrics;
@@ -50,6 +51,7 @@ pub use guard::{Authenticate, BearerToken, Guard, TENANT_PARAMETER, TenantExists
 pub use health::{CHECK_LIMIT, HealthBoard, HealthCheck, HealthLine, HealthSource};
 pub use idempotency::{IDEMPOTENCY_KEY_HEADER, IdempotencyStore, Idempotent, KeyState, KeyedRequest, MaybeIdempotent, REPLAYED_HEADER};
 pub use json::{Json, MAX_BODY_BYTES, OptionalJson};
+pub use kaa::{ENDPOINT_PARAMETER, KaaResource, KaaRight, TENANT_HEADER};
 pub use listen::{BoundListener, Drained, Limits, ListenError, ListenerWatch, PeerAddress, RunningListener, Site, TlsMode, server_config};
 pub use management::Management;
 pub use metrics::HttpMetrics;

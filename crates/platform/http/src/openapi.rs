@@ -99,6 +99,10 @@ fn guard_in_words(guard: Guard) -> String {
         Guard::Platform => "Needs the operator token.".to_owned(),
         Guard::Tenant(role) => format!("Needs role `{role}` in the tenant, or the operator token."),
         Guard::AnyCaller => "Needs any valid token.".to_owned(),
+        Guard::Kaa(right) => format!(
+            "Needs the scope `{}` from the tenant's issuer, or role `{}`; the operator token names the tenant in the header `Signet-Tenant`.",
+            right.scope, right.role
+        ),
     }
 }
 

@@ -2,7 +2,7 @@
 //! Foreign protocols keep their own bodies and do not use this.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use signet_model::{Reason, Refusal, TraceId, kinds};
 use utoipa::ToSchema;
@@ -71,8 +71,13 @@ impl Problem {
         let mut text = serde_json::to_vec(&self.body(trace)).unwrap_or_default();
         text.push(b'\n');
         let mut response = (self.status(), text).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_MEDIA_TYPE));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_MEDIA_TYPE));
+        self.add_headers(response.headers_mut());
+        response
+    }
+
+    /// The headers that belong to the status, whatever the body looks like.
+    pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
         match self.status() {
             StatusCode::UNAUTHORIZED => {
                 // RFC 6750 section 3: without a token the challenge names no error.
@@ -89,7 +94,6 @@ impl Problem {
             }
             _ => {}
         }
-        response
     }
 }
 

@@ -11,6 +11,10 @@ signet_model::reasons! {
     AUTH_ROLE_MISSING = ("auth.role-missing", 403, "Use a token of a higher role; an owner makes one with `signet api-token create --role ROLE`.");
     /// There is no such tenant, or none that this caller may see.
     TENANT_NOT_FOUND = ("tenant.not-found", 404, "Check the name with `signet tenant list`, and that the token belongs to that tenant.");
+    /// The call is about one tenant, and the caller stands above them all.
+    TENANT_UNNAMED = ("tenant.unnamed", 400, "Name the tenant in the header `Signet-Tenant`.");
+    /// The token does not carry the scope that this route needs.
+    AUTH_SCOPE_MISSING = ("auth.scope-missing", 403, "Let the tenant's issuer grant the scope on that resource, and log in again.");
     /// No route has this path.
     ROUTE_NOT_FOUND = ("route.not-found", 404, "Check the path against `signet openapi`.");
     /// The path exists, but not with this method.

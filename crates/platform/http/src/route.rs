@@ -108,7 +108,8 @@ impl RouteEntry {
 
     /// Whose things it is about: `tenant` or `platform`.
     pub fn scope(&self) -> &'static str {
-        if self.path_parameters().any(|name| name == crate::TENANT_PARAMETER) { "tenant" } else { "platform" }
+        let named = self.path_parameters().any(|name| name == crate::TENANT_PARAMETER);
+        if named || matches!(self.guard, Guard::Kaa(_)) { "tenant" } else { "platform" }
     }
 }
 

@@ -10,6 +10,7 @@ use axum::middleware;
 use signet_model::{Clock, Entropy, log_text};
 
 use crate::guard::{Gate, enforce};
+use crate::kaa::{ENDPOINT_PARAMETER, KaaResource};
 use crate::{
     Authenticate, Guard, HttpMetrics, IdempotencyStore, Problem, Route, RouteEntry, TENANT_PARAMETER, TenantExists, exchange, reasons,
 };
@@ -57,6 +58,9 @@ pub enum TableError {
     /// A tenant's guard on a path that names no tenant.
     #[error("{0}: the guard wants a `{{tenant}}` in the path")]
     NoTenant(&'static str),
+    /// An endpoint's guard on a path that names no endpoint.
+    #[error("{0}: the guard wants an `{{endpoint}}` in the path")]
+    NoEndpoint(&'static str),
     /// An idempotent route that does not know its caller.
     #[error("{0}: a public route cannot be idempotent")]
     PublicIdempotent(&'static str),
@@ -108,7 +112,12 @@ impl RouteTable {
                     return Err(TableError::NoTenant(entry.path));
                 }
                 Guard::Public if entry.idempotent => return Err(TableError::PublicIdempotent(entry.path)),
-                Guard::Public | Guard::Platform | Guard::Tenant(_) | Guard::AnyCaller => {}
+                Guard::Kaa(right)
+                    if right.resource == KaaResource::Endpoint && !entry.path_parameters().any(|name| name == ENDPOINT_PARAMETER) =>
+                {
+                    return Err(TableError::NoEndpoint(entry.path));
+                }
+                Guard::Public | Guard::Platform | Guard::Tenant(_) | Guard::AnyCaller | Guard::Kaa(_) => {}
             }
             if entry.answers.is_empty() {
                 return Err(TableError::NoAnswer(entry.path));

@@ -86,7 +86,7 @@ impl Authenticator {
             return Err(match known.caller {
                 Caller::OperatorToken => expired
                     .with_fix("Make a new one on the server's machine: `signet operator rotate`; it needs the database and no token."),
-                Caller::ApiToken { .. } | Caller::Bus | Caller::System(_) => {
+                Caller::ApiToken { .. } | Caller::PlatformToken { .. } | Caller::Person { .. } | Caller::Bus | Caller::System(_) => {
                     expired.with_fix("An owner of the tenant makes a new one: `signet api-token create --role ROLE --expires 90d`.")
                 }
             });

@@ -1,13 +1,10 @@
 //! Credentials: their birth and every move that the API makes. First use is in `check`.
 
 use signet_crypto::password::Password;
-use signet_kaa::Record as _;
-use signet_kaa::cap::ClientCredentialsRevokedEvent;
-use signet_kaa::subject;
-use signet_ledger::{Change, Decided, Expect, OutboxRow, StandingEntry};
+use signet_ledger::{Change, Decided, Expect, StandingEntry};
 use signet_model::{
-    AuditRecord, CredentialId, CredentialKind, CredentialState, EventId, IdentityId, Reason, Refusal, Scope, StandingSubject, Timestamp,
-    Username, log_text,
+    AuditRecord, CredentialId, CredentialKind, CredentialState, IdentityId, Reason, Refusal, Scope, StandingSubject, Timestamp, Username,
+    log_text,
 };
 
 use crate::CredentialsRoom;
@@ -17,6 +14,7 @@ use crate::reasons::{
     CREDENTIAL_ILLEGAL_TRANSITION, CREDENTIAL_NOT_FOUND, CREDENTIAL_REVOKED, CREDENTIAL_SUSPENDED, CREDENTIAL_USERNAME_TAKEN,
     USERNAME_INVALID,
 };
+use crate::revocation::Gone;
 use crate::sql::{self, Cursor};
 use crate::tenant::Remember;
 use crate::transition::{Outcome, Request, takes_away, transition};
@@ -205,32 +203,10 @@ impl CredentialsRoom {
             .expecting(Expect::write(sql::credential::set_state(&scope.tenant, credential, to, now), 1))
             .standing(standing);
         if takes_away(credential.state, to) {
-            change.events.extend(self.revoked_event(scope, credential.kind, &credential.id));
+            let gone = Gone { id: credential.id.clone(), kind: credential.kind, endpoint: None };
+            change.events.extend(self.revoked_events(scope, &[gone]));
         }
         change
-    }
-
-    /// The event that tells Kaa's gateways that a credential cannot be used any more. A repetition by the relay keeps the row's
-    /// id, and with it the correlation id.
-    pub(crate) fn revoked_event(&self, scope: &Scope, kind: CredentialKind, id: &CredentialId) -> Option<OutboxRow> {
-        let ccm = &self.config.ccm_instance;
-        let subject = match kind {
-            CredentialKind::Basic => subject::basic_credentials_revoked(ccm),
-            CredentialKind::X509 => subject::certificate_credentials_revoked(ccm),
-            // Kaa has no event for bare keys, and that for endpoint tokens is another record.
-            CredentialKind::PublicKey | CredentialKind::EndpointToken => return None,
-        };
-        let event = EventId::generate(scope.now(), scope.entropy.as_ref());
-        let record = ClientCredentialsRevokedEvent {
-            correlation_id: event.as_str().into(),
-            timestamp: scope.now().millis(),
-            timeout: 0,
-            tenant_id: scope.tenant.as_str().into(),
-            credentials_id: id.as_str().into(),
-            originator_replica_id: self.replica.as_str().into(),
-        };
-        let payload = record.encode();
-        Some(OutboxRow { id: event, subject, payload })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use signet_db::{DbError, Row};
-use signet_ledger::{Change, Decided, Expect, OutboxRow, StandingEntry};
+use signet_ledger::{Change, Decided, Expect, StandingEntry};
 use signet_model::{
     AuditRecord, CredentialId, CredentialKind, Enabled, IdentityId, IdentityKind, IdentityName, Refusal, Scope, StandingSubject, Timestamp,
     log_text,
@@ -12,6 +12,7 @@ use signet_model::{
 use crate::reasons::{
     IDENTITY_DISABLED, IDENTITY_EXISTS, IDENTITY_INVALID_LABELS, IDENTITY_INVALID_NAME, IDENTITY_NOT_FOUND, IDENTITY_TOO_MANY_CREDENTIALS,
 };
+use crate::revocation::Gone;
 use crate::sql::{self, Cursor, parsed};
 use crate::tenant::Remember;
 use crate::{CredentialsRoom, internal};
@@ -246,7 +247,8 @@ impl CredentialsRoom {
             let unmoved = sql::identity::usable_credentials_unmoved(&scope.tenant, &identity.id, count, versions);
             change = change.expecting(Expect::guard(unmoved, 1));
             change.record.detail.insert("credentials", usable.len().to_string());
-            change.events = usable.iter().filter_map(|c| self.revoked_event(scope, c.kind, &c.id)).collect::<Vec<OutboxRow>>();
+            let gone: Vec<Gone> = usable.iter().map(|c| Gone { id: c.id.clone(), kind: c.kind, endpoint: None }).collect();
+            change.events = self.revoked_events(scope, &gone);
         }
         change
     }

@@ -19,6 +19,7 @@ mod operator_token;
 mod password_pool;
 pub mod reasons;
 mod rest;
+mod revocation;
 mod room;
 mod schema;
 mod sql;

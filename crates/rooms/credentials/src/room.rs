@@ -35,6 +35,8 @@ pub struct CredentialsConfig {
     pub bcrypt_cost: u32,
     /// The name of this service in subjects; also the queue group of its replicas.
     pub ccm_instance: InstanceName,
+    /// The name of the service that Kaa's gateways ask about endpoint tokens; part of the subjects of their events.
+    pub cm_instance: InstanceName,
     /// Whether only the moves of Kaa's product text are legal.
     pub strict_fsm: bool,
     /// Requests of the bus that are worked on at once.
@@ -44,9 +46,9 @@ pub struct CredentialsConfig {
 }
 
 impl CredentialsConfig {
-    /// The defaults, under this instance name.
-    pub fn new(ccm_instance: InstanceName) -> Self {
-        Self { bcrypt_cost: 10, ccm_instance, strict_fsm: false, cap_concurrency: 8, cap_queue_length: 128 }
+    /// The defaults, under these instance names.
+    pub fn new(ccm_instance: InstanceName, cm_instance: InstanceName) -> Self {
+        Self { bcrypt_cost: 10, ccm_instance, cm_instance, strict_fsm: false, cap_concurrency: 8, cap_queue_length: 128 }
     }
 }
 

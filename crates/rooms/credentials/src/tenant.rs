@@ -65,9 +65,11 @@ impl CredentialsRoom {
     /// The tenants that `caller` may see, newest first: all of them from above, one's own from inside.
     pub(crate) async fn tenants(&self, caller: &Caller, after: &Cursor, limit: u32) -> Result<Vec<Tenant>, Refusal> {
         match caller {
-            Caller::OperatorToken | Caller::System(_) => sql::all(&self.db, sql::tenant::newest(after, limit), sql::tenant::read).await,
+            Caller::OperatorToken | Caller::PlatformToken { .. } | Caller::System(_) => {
+                sql::all(&self.db, sql::tenant::newest(after, limit), sql::tenant::read).await
+            }
             // One row and no page behind it, so a cursor can only come from another caller's list.
-            Caller::ApiToken { tenant, .. } => {
+            Caller::ApiToken { tenant, .. } | Caller::Person { tenant, .. } => {
                 let own = sql::one(&self.db, sql::tenant::find(tenant), sql::tenant::read).await?;
                 Ok(own.into_iter().filter(|_| *after == Cursor::start()).collect())
             }

@@ -161,6 +161,8 @@ settings! {
     kaa in "kaa": Kaa {
         /// Name of the service instance: part of the subjects, and the queue group.
         ccm_instance: Instance = Instance("ccm".to_owned());
+        /// Name of the service instance that gateways ask about endpoint tokens: part of the subjects of their events.
+        cm_instance: Instance = Instance("cm".to_owned());
         /// Refuse the transitions that Kaa's product text does not name (from Inactive, and Suspended to Revoked).
         strict_fsm: bool = false;
         /// Authentication requests worked on at once (1 to 1024).

@@ -152,14 +152,17 @@ impl House {
 }
 
 fn credentials_config(settings: &Settings) -> Result<CredentialsConfig, Refusal> {
-    let instance = settings.kaa.ccm_instance.0.parse().map_err(|e| Refusal::new(&kinds::INTERNAL, format!("kaa.ccm_instance: {e}")))?;
+    let instance = |name: &str, key| name.parse().map_err(|e| Refusal::new(&kinds::INTERNAL, format!("kaa.{key}: {e}")));
     let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     Ok(CredentialsConfig {
         bcrypt_cost: settings.password.bcrypt_cost.0,
         strict_fsm: settings.kaa.strict_fsm,
         cap_concurrency: count(settings.kaa.cap_concurrency.0),
         cap_queue_length: count(settings.kaa.cap_queue_length.0),
-        ..CredentialsConfig::new(instance)
+        ..CredentialsConfig::new(
+            instance(&settings.kaa.ccm_instance.0, "ccm_instance")?,
+            instance(&settings.kaa.cm_instance.0, "cm_instance")?,
+        )
     })
 }
 

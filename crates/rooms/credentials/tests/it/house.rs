@@ -238,7 +238,7 @@ impl House {
                 strict_fsm: settings.strict_fsm,
                 cap_concurrency: settings.concurrency,
                 cap_queue_length: settings.queue,
-                ..CredentialsConfig::new("ccm".parse().unwrap())
+                ..CredentialsConfig::new("ccm".parse().unwrap(), "cm".parse().unwrap())
             },
         })
         .unwrap();
