@@ -14,6 +14,7 @@ mod drain;
 mod guards;
 mod hostile;
 mod idempotency;
+mod kaa;
 mod listening;
 mod logs;
 mod management;

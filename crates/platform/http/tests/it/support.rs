@@ -10,20 +10,24 @@ use axum::Router;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use signet_http::{
-    Answer, Asker, Authenticate, BearerToken, BoundListener, Guard, HttpMetrics, IdempotencyStore, Json, KeyState, KeyedRequest, Limits,
-    Listing, MaybeIdempotent, OptionalJson, Page, Parts, Path, Problem, Query, Route, RouteTable, RunningListener, Scoped, Site,
-    TenantExists, TlsMode, reasons,
+    Answer, Asker, Authenticate, BearerToken, BoundListener, Guard, HttpMetrics, IdempotencyStore, Json, KaaResource, KaaRight, KeyState,
+    KeyedRequest, Limits, Listing, MaybeIdempotent, OptionalJson, Page, Parts, Path, Problem, Query, Route, RouteTable, RunningListener,
+    Scoped, Site, TenantExists, TlsMode, reasons,
 };
-use signet_model::{Caller, Refusal, Role, TenantId};
+use signet_model::{Caller, PersonSubject, Refusal, Rights, Role, TenantId};
 use signet_testkit::{FakeClock, SeededEntropy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
+/// One of Kaa's paths, and the scope that it needs.
+pub(crate) const KAA_PATH: &str = "/ccm/api/v1/basic-credentials/x/state";
+pub(crate) const KAA_SCOPE: &str = "tenant:basic-credentials:update";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Tokens are words: `platform`, `system`, `bus`, `expired`, `stale`, or `ROLE@TENANT`.
+/// Tokens are words: `platform`, `system`, `bus`, `expired`, `stale`, `ROLE@TENANT`, or of people `reader@TENANT`, `updater@TENANT`
+/// and `asks-online@TENANT`, whose issuer says yes only when it is asked.
 pub(crate) struct Words;
 
 impl Authenticate for Words {
@@ -40,12 +44,29 @@ impl Authenticate for Words {
                     // Long tokens are padded behind a slash.
                     let word = word.split('/').next().unwrap_or(word);
                     let (role, tenant) = word.split_once('@').ok_or_else(|| Refusal::new(&reasons::AUTH_INVALID, "not known"))?;
+                    let tenant: TenantId = tenant.parse().expect("tenant");
+                    if let "reader" | "updater" | "asks-online" = role {
+                        let scope = if role == "updater" { KAA_SCOPE } else { "tenant:basic-credentials:read" };
+                        let rights = Arc::new(Rights::new([], [("tenant-system".to_owned(), scope.to_owned())]));
+                        return Ok(Caller::Person { tenant, subject: PersonSubject::new(role), rights });
+                    }
                     let role: Role = role.parse().map_err(|_| Refusal::new(&reasons::AUTH_INVALID, "not known"))?;
                     let id = "atk_00000000000000000000000000000001".parse().expect("id");
-                    Ok(Caller::ApiToken { id, tenant: tenant.parse().expect("tenant"), role })
+                    Ok(Caller::ApiToken { id, tenant, role })
                 }
             }
         })
+    }
+
+    fn permits<'a>(
+        &'a self,
+        token: &'a BearerToken,
+        _: &'a Caller,
+        resource: &'a str,
+        scope: &'a str,
+    ) -> BoxFuture<'a, Result<bool, Refusal>> {
+        let yes = token.expose().starts_with("asks-online@") && (resource, scope) == ("tenant-system", KAA_SCOPE);
+        Box::pin(std::future::ready(Ok(yes)))
     }
 }
 
@@ -192,6 +213,20 @@ pub(crate) fn table(keys: &Arc<Keys>) -> RouteTable {
                 .query::<Filter>()
                 .answer::<Thing>(200)
                 .handler(async |Query(filter): Query<Filter>| Answer::ok(Thing { name: filter.name.unwrap_or_default(), note: None })),
+        )
+        .route(
+            Route::get(KAA_PATH, Guard::Kaa(KaaRight { resource: KaaResource::TenantSystem, scope: KAA_SCOPE, role: Role::Operator }))
+                .operation_id("kaa")
+                .summary("Is one of Kaa's")
+                .answer::<Seen>(200)
+                .handler(async |Scoped(scope): Scoped, asker: Asker| seen(Some(&scope.tenant), &asker)),
+        )
+        .route(
+            Route::get("/api/v1/server-certificate", Guard::AnyCaller)
+                .operation_id("kaaFault")
+                .summary("Fails on one of Kaa's paths")
+                .no_content()
+                .handler(async || Err::<signet_http::NoContent, _>(Problem::internal(&"secret payload"))),
         )
         .route(Route::get("/panic", Guard::Public).operation_id("panic").summary("Panics").no_content().handler(async || {
             if true {
