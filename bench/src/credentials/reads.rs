@@ -18,25 +18,32 @@ const RUN: Duration = Duration::from_secs(8);
 /// Prints both. The CPU column is Signet's alone.
 pub(crate) async fn run(server: &Server, rest: &Rest, fleet: &[String]) -> Result<()> {
     println!("REST over HTTPS on kept HTTP/1.1 connections; CPU is that of the server process.\n{}", head());
-    let path = format!("/api/v1/tenants/{TENANT}/credentials/{}", fleet.first().context("a credential")?);
-    rest.get(&path).await?;
-    let (started, cpu) = (Instant::now(), server.cpu()?);
-    let mut latencies = Vec::new();
-    while started.elapsed() < RUN {
-        let asked = Instant::now();
-        rest.get(&path).await?;
-        latencies.push(asked.elapsed());
+    let read = |rest: Rest, path: String| async move { rest.get(&path).await.map(drop) };
+    for callers in [1, fleet.len()] {
+        let figures = load(server, rest, fleet.get(..callers).context("callers")?, read).await?;
+        println!("{}", figures.line_of(&format!("  read of one credential, {callers} caller(s)"), None, server.peak_mib()));
     }
-    let figures = Figures::new(started.elapsed(), server.cpu()? - cpu, latencies);
-    println!("{}", figures.line_of("  read of one credential, one caller", None, server.peak_mib()));
-
-    let figures = transitions(server, rest, fleet).await?;
-    println!("{}\n", figures.line_of(&format!("  suspend and resume, {} callers", fleet.len()), None, server.peak_mib()));
+    let figures = load(server, rest, fleet, suspend_and_resume).await?;
+    let halves = "  suspend and resume (two transitions in each operation)";
+    println!("{}\n", figures.line_of(&format!("{halves}, {} callers", fleet.len()), None, server.peak_mib()));
     Ok(())
 }
 
-/// Each caller suspends and resumes a credential of its own.
-async fn transitions(server: &Server, rest: &Rest, fleet: &[String]) -> Result<Figures> {
+async fn suspend_and_resume(rest: Rest, path: String) -> Result<()> {
+    for step in ["suspend", "resume"] {
+        let moved = rest.post(&format!("{path}/{step}"), &json!({})).await?;
+        anyhow::ensure!(moved["changed"] == true, "{step} changed nothing: {moved}");
+    }
+    Ok(())
+}
+
+/// One caller for each credential does `work` on it, again and again. One alone pays for every thread that it wakes; many share
+/// that.
+async fn load<W, F>(server: &Server, rest: &Rest, fleet: &[String], work: W) -> Result<Figures>
+where
+    W: Fn(Rest, String) -> F + Copy + Send + 'static,
+    F: Future<Output = Result<()>> + Send,
+{
     let stop = Arc::new(AtomicBool::new(false));
     let (started, cpu) = (Instant::now(), server.cpu()?);
     let callers: Vec<_> = fleet
@@ -47,14 +54,11 @@ async fn transitions(server: &Server, rest: &Rest, fleet: &[String]) -> Result<F
             tokio::spawn(async move {
                 let mut latencies = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
-                    for step in ["suspend", "resume"] {
-                        let asked = Instant::now();
-                        let moved = rest.post(&format!("{path}/{step}"), &json!({})).await?;
-                        anyhow::ensure!(moved["changed"] == true, "{step} changed nothing: {moved}");
-                        latencies.push(asked.elapsed());
-                    }
+                    let asked = Instant::now();
+                    work(rest.clone(), path.clone()).await?;
+                    latencies.push(asked.elapsed());
                 }
-                Ok(latencies)
+                anyhow::Ok(latencies)
             })
         })
         .collect();
