@@ -77,11 +77,12 @@ pub(crate) fn is_kaa_path(path: &str) -> bool {
     let path = ["/ccm/", "/kpc/", "/cm/"].iter().find_map(|prefix| path.strip_prefix(prefix)).or_else(|| path.strip_prefix('/'));
     let Some(rest) = path.and_then(|path| path.strip_prefix("api/v1/")) else { return false };
     let mut segments = rest.split('/');
-    match (segments.next(), segments.next(), segments.next(), segments.next()) {
-        (Some("basic-credentials" | "x509-credentials"), _, _, _) | (Some("server-certificate"), None, _, _) => true,
-        (Some("endpoints"), Some(_), Some("tokens"), None) => true,
-        _ => false,
-    }
+    matches!(
+        (segments.next(), segments.next(), segments.next(), segments.next()),
+        (Some("basic-credentials" | "x509-credentials"), _, _, _)
+            | (Some("server-certificate"), None, _, _)
+            | (Some("endpoints"), Some(_), Some("tokens"), None)
+    )
 }
 
 #[derive(Serialize)]
