@@ -6,15 +6,19 @@
 pub mod debian;
 mod doubles;
 mod error;
+mod issuer;
 mod nats;
 mod postgres;
 pub mod process;
 mod proxy;
 mod scratch;
+mod token_key;
 
 pub use doubles::{FakeClock, SeededEntropy};
 pub use error::TestkitError;
+pub use issuer::{Fetches, IssuerMode, TestIssuer};
 pub use nats::{NATS_ENV, NATS_MONITORING_ENV, TestNats};
 pub use postgres::{POSTGRES_ENV, POSTGRES_ICU_ENV, PostgresOptions, TestPostgres, psql};
 pub use proxy::{FaultProxy, ProxyMode};
 pub use scratch::{free_port, scratch_dir};
+pub use token_key::{KeyKind, TokenKey};
