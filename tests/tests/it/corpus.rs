@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 #[path = "../../../fuzz/entries/avro.rs"]
 mod avro;
+#[path = "../../../fuzz/entries/jwt.rs"]
+mod jwt;
 #[path = "../../../fuzz/replay.rs"]
 mod replay;
 #[path = "../../../fuzz/entries/rest_json.rs"]
@@ -12,6 +14,11 @@ mod rest_json;
 #[test]
 fn every_avro_input_is_taken_or_refused() {
     replay::replay(&fuzz(), "avro", avro::feed);
+}
+
+#[test]
+fn every_token_is_taken_or_refused() {
+    replay::replay(&fuzz(), "jwt", jwt::feed);
 }
 
 #[test]
