@@ -10,6 +10,8 @@ use crate::json::Tree;
 
 /// Pairs of resource and scope that one token may carry, and words that `scope` may hold.
 pub const MOST_PERMISSIONS: usize = 4_096;
+/// Longest name of a resource or scope, bytes: a pair holds a copy of its resource's name.
+const LONGEST_NAME: usize = 256;
 /// 9999-12-31T23:59:59Z: later dates are mistakes, and would not fit everywhere.
 const LATEST_SECOND: f64 = 253_402_300_799.0;
 
@@ -50,15 +52,14 @@ pub(crate) fn text<'p>(payload: &'p Tree, claim: &'static str) -> Result<&'p str
         .ok_or(JoseError::Claim { claim, rule: "must be there, as a text that is not empty" })
 }
 
-/// Reads and checks every claim that is known here.
-pub(crate) fn read(payload: &Tree, expected: &Expectation<'_>, now: Timestamp) -> Result<Claims, JoseError> {
+/// Checks what decides whether the token holds at all; it costs little, so it comes before the signature.
+pub(crate) fn check(payload: &Tree, expected: &Expectation<'_>, now: Timestamp) -> Result<(), JoseError> {
     let issuer = text(payload, "iss")?;
     if issuer.strip_suffix('/').unwrap_or(issuer) != expected.issuer {
         return Err(JoseError::Claim { claim: "iss", rule: "is not the issuer whose keys are asked" });
     }
     kind(payload)?;
-    let expires_at = date(payload, "exp")?.ok_or(JoseError::Claim { claim: "exp", rule: "must be there" })?;
-    let leeway = expected.leeway;
+    let (expires_at, leeway) = (end(payload)?, expected.leeway);
     if expires_at.plus(leeway) <= now {
         return Err(JoseError::Expired { expires_at, now, leeway });
     }
@@ -75,10 +76,24 @@ pub(crate) fn read(payload: &Tree, expected: &Expectation<'_>, now: Timestamp) -
     {
         return Err(JoseError::Audience(wanted.to_owned()));
     }
-    let subject = text(payload, "sub")?.to_owned();
+    text(payload, "sub").map(drop)
+}
+
+/// Reads the claims of a payload that was checked and whose signature is good.
+pub(crate) fn read(payload: &Tree) -> Result<Claims, JoseError> {
     let permissions = permissions(payload)?;
-    let requesting_party = permissions.is_some();
-    Ok(Claims { subject, expires_at, audience, scopes: scopes(payload)?, permissions: permissions.unwrap_or_default(), requesting_party })
+    Ok(Claims {
+        subject: text(payload, "sub")?.to_owned(),
+        expires_at: end(payload)?,
+        audience: audience(payload)?,
+        scopes: scopes(payload)?,
+        requesting_party: permissions.is_some(),
+        permissions: permissions.unwrap_or_default(),
+    })
+}
+
+fn end(payload: &Tree) -> Result<Timestamp, JoseError> {
+    date(payload, "exp")?.ok_or(JoseError::Claim { claim: "exp", rule: "must be there" })
 }
 
 /// Other kinds of tokens that an issuer signs with the same key: they say who somebody is, not what they may.
@@ -124,34 +139,38 @@ fn audience(payload: &Tree) -> Result<Vec<String>, JoseError> {
 
 /// Words between spaces, or an array of words as some issuers write it.
 fn scopes(payload: &Tree) -> Result<Vec<String>, JoseError> {
-    const WRONG: JoseError = JoseError::Claim { claim: "scope", rule: "must be a text of at most 4096 words between spaces" };
-    let words: Vec<String> = match payload.member("scope") {
+    const WRONG: JoseError = JoseError::Claim { claim: "scope", rule: "must be a text of at most 4096 words of up to 256 bytes" };
+    let words: Vec<&str> = match payload.member("scope") {
         None => Vec::new(),
-        Some(Tree::Text(text)) => text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect(),
-        Some(Tree::List(words)) => words.iter().map(|word| Ok(word.text().ok_or(WRONG)?.to_owned())).collect::<Result<_, JoseError>>()?,
+        Some(Tree::Text(text)) => text.split(' ').filter(|word| !word.is_empty()).collect(),
+        Some(Tree::List(words)) => words.iter().map(|word| word.text().ok_or(WRONG)).collect::<Result<_, _>>()?,
         Some(_) => return Err(WRONG),
     };
-    if words.len() > MOST_PERMISSIONS { Err(WRONG) } else { Ok(words) }
+    if words.len() > MOST_PERMISSIONS || words.iter().any(|word| word.len() > LONGEST_NAME) {
+        return Err(WRONG);
+    }
+    Ok(words.into_iter().map(str::to_owned).collect())
 }
 
 /// `authorization.permissions[]`; none when the token has no such claim. An entry without a name or scopes allows nothing.
 fn permissions(payload: &Tree) -> Result<Option<Vec<(String, String)>>, JoseError> {
     const WRONG: JoseError = JoseError::Claim {
         claim: "authorization",
-        rule: "must hold `permissions`: an array of objects with `rsname` and at most 4096 `scopes`",
+        rule: "must hold `permissions`: objects with `rsname` and `scopes`, at most 4096 pairs with names of up to 256 bytes",
     };
+    let name = |value: &Tree| value.text().filter(|name| name.len() <= LONGEST_NAME).map(str::to_owned).ok_or(WRONG);
     let Some(authorization) = payload.member("authorization") else { return Ok(None) };
     let entries = authorization.member("permissions").and_then(Tree::list).ok_or(WRONG)?;
     let mut pairs = Vec::new();
     for entry in entries {
         let Tree::Members(members) = entry else { return Err(WRONG) };
-        let (Some(name), Some(scopes)) = (members.get("rsname"), members.get("scopes")) else { continue };
-        let name = name.text().ok_or(WRONG)?;
+        let (Some(resource), Some(scopes)) = (members.get("rsname"), members.get("scopes")) else { continue };
+        let resource = name(resource)?;
         for scope in scopes.list().ok_or(WRONG)? {
             if pairs.len() >= MOST_PERMISSIONS {
                 return Err(WRONG);
             }
-            pairs.push((name.to_owned(), scope.text().ok_or(WRONG)?.to_owned()));
+            pairs.push((resource.clone(), name(scope)?));
         }
     }
     Ok(Some(pairs))

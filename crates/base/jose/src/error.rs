@@ -10,29 +10,29 @@ use crate::token::MAX_TOKEN_BYTES;
 
 signet_model::reasons! {
     /// The token is longer than is taken here.
-    TOKEN_TOO_LARGE = ("token.too-large", 431, "Ask the issuer for a token with fewer roles; at most 49152 bytes are taken.");
+    BEARER_TOO_LARGE = ("bearer.too-large", 431, "Ask the issuer for a token with fewer roles; at most 49152 bytes are taken.");
     /// The text is no signed token in compact form.
-    TOKEN_MALFORMED = ("token.malformed", 401, "Send the access token as the issuer gave it: three parts of base64url between two dots.");
+    BEARER_MALFORMED = ("bearer.malformed", 401, "Send the access token as the issuer gave it: three parts of base64url between two dots.");
     /// The token's algorithm is not taken, or does not fit the issuer's key.
-    TOKEN_ALGORITHM = ("token.algorithm", 401, "Let the issuer sign with RS256, PS256, ES256 or EdDSA (or their longer forms); never with none or HS256.");
+    BEARER_ALGORITHM = ("bearer.algorithm", 401, "Let the issuer sign with RS256, PS256, ES256 or EdDSA (or their longer forms); never with none or HS256.");
     /// The issuer publishes no key that the token could have been signed with.
-    TOKEN_KEY_UNKNOWN = ("token.key-unknown", 401, "Get a new token; if that fails too, compare its `kid` with the issuer's JWKS.");
+    BEARER_KEY_UNKNOWN = ("bearer.key-unknown", 401, "Get a new token; if that fails too, compare its `kid` with the issuer's JWKS.");
     /// The token's signature is not the issuer's.
-    TOKEN_SIGNATURE = ("token.signature", 401, "Get a new token from the issuer and send it unchanged.");
+    BEARER_SIGNATURE = ("bearer.signature", 401, "Get a new token from the issuer and send it unchanged.");
     /// A claim is missing or is not what it has to be.
-    TOKEN_CLAIM = ("token.claim", 401, "Let the issuer write the named claim as RFC 7519 says.");
+    BEARER_CLAIM = ("bearer.claim", 401, "Let the issuer write the named claim as RFC 7519 says.");
     /// The token has ended.
-    TOKEN_EXPIRED = ("token.expired", 401, "Get a new token from the issuer; if it is new, compare the clocks of issuer and server.");
+    BEARER_EXPIRED = ("bearer.expired", 401, "Get a new token from the issuer; if it is new, compare the clocks of issuer and server.");
     /// The token is not valid yet, or was issued in the future.
-    TOKEN_NOT_YET_VALID = ("token.not-yet-valid", 401, "Compare the clocks of issuer and server; a difference up to the leeway is taken.");
+    BEARER_NOT_YET_VALID = ("bearer.not-yet-valid", 401, "Compare the clocks of issuer and server; a difference up to the leeway is taken.");
     /// The token was made for another audience.
-    TOKEN_AUDIENCE = ("token.audience", 401, "Let the issuer put the audience of `[oidc] audience` into the token's `aud`.");
+    BEARER_AUDIENCE = ("bearer.audience", 401, "Let the issuer put the audience of `[oidc] audience` into the token's `aud`.");
     /// The token is of another kind than an access token.
-    TOKEN_KIND = ("token.kind", 401, "Send the access token, not an ID, refresh or logout token.");
+    BEARER_KIND = ("bearer.kind", 401, "Send the access token, not an ID, refresh or logout token.");
     /// The token is bound to a key, and nothing proves that the caller holds it.
-    TOKEN_BOUND = ("token.bound", 401, "Let the issuer make a plain bearer token for this client, without DPoP or certificate binding.");
+    BEARER_BOUND = ("bearer.bound", 401, "Let the issuer make a plain bearer token for this client, without DPoP or certificate binding.");
     /// The issuer's key set cannot be used.
-    TOKEN_KEY_SET = ("token.key-set", 503, "Look at the issuer's `jwks_uri`: it must be one JSON object with at most 64 public keys in `keys`.");
+    BEARER_KEY_SET = ("bearer.key-set", 503, "Look at the issuer's `jwks_uri`: it must be one JSON object with at most 64 public keys in `keys`.");
 }
 
 /// Why a token or key set was refused.
@@ -125,18 +125,18 @@ impl JoseError {
     /// The stable reason.
     pub fn reason(&self) -> &'static Reason {
         match self {
-            Self::TooLarge(_) => &TOKEN_TOO_LARGE,
-            Self::Malformed(_) | Self::Json { .. } => &TOKEN_MALFORMED,
-            Self::Algorithm(_) | Self::KeyMismatch { .. } => &TOKEN_ALGORITHM,
-            Self::KeyUnknown { .. } => &TOKEN_KEY_UNKNOWN,
-            Self::Signature(_) => &TOKEN_SIGNATURE,
-            Self::Claim { .. } => &TOKEN_CLAIM,
-            Self::Expired { .. } => &TOKEN_EXPIRED,
-            Self::NotYetValid { .. } => &TOKEN_NOT_YET_VALID,
-            Self::Audience(_) => &TOKEN_AUDIENCE,
-            Self::Kind(_) => &TOKEN_KIND,
-            Self::Bound => &TOKEN_BOUND,
-            Self::KeySet(_) => &TOKEN_KEY_SET,
+            Self::TooLarge(_) => &BEARER_TOO_LARGE,
+            Self::Malformed(_) | Self::Json { .. } => &BEARER_MALFORMED,
+            Self::Algorithm(_) | Self::KeyMismatch { .. } => &BEARER_ALGORITHM,
+            Self::KeyUnknown { .. } => &BEARER_KEY_UNKNOWN,
+            Self::Signature(_) => &BEARER_SIGNATURE,
+            Self::Claim { .. } => &BEARER_CLAIM,
+            Self::Expired { .. } => &BEARER_EXPIRED,
+            Self::NotYetValid { .. } => &BEARER_NOT_YET_VALID,
+            Self::Audience(_) => &BEARER_AUDIENCE,
+            Self::Kind(_) => &BEARER_KIND,
+            Self::Bound => &BEARER_BOUND,
+            Self::KeySet(_) => &BEARER_KEY_SET,
         }
     }
 

@@ -107,9 +107,9 @@ impl<'t> Unverified<'t> {
     /// # Errors
     /// The first thing that is wrong.
     pub fn verify(&self, keys: &KeySet, expected: &Expectation<'_>, now: Timestamp) -> Result<Verified<Claims>, JoseError> {
-        let claims = claims::read(&self.payload, expected, now)?;
+        claims::check(&self.payload, expected, now)?;
         keys.check(self.kid.as_deref(), self.algorithm, self.signed.as_bytes(), self.signature)?;
-        Ok(Verified(claims))
+        Ok(Verified(claims::read(&self.payload)?))
     }
 }
 

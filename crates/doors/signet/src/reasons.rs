@@ -12,6 +12,8 @@ pub(crate) static LISTS: &[(&str, &[&Reason])] = &[
     ("Audit log", crate::api::REASONS),
     ("Audit verification", crate::cli::VERIFY_REASONS),
     ("HTTP", signet_http::reasons::REASONS),
+    ("Foreign tokens", signet_jose::REASONS),
+    ("Issuers", signet_http::oidc::reasons::REASONS),
     ("Tenants, identities, credentials", signet_credentials::REASONS),
     ("Passwords and seals", signet_crypto::REASONS),
     ("Ledger", signet_ledger::REASONS),

@@ -34,6 +34,7 @@ mod kaa;
 mod listen;
 mod management;
 mod metrics;
+pub mod oidc;
 mod openapi;
 mod page;
 mod problem;

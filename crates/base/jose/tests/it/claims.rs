@@ -143,4 +143,8 @@ fn the_number_of_permissions_and_scopes_is_bounded() {
     assert!(matches!(verify(&ticket(MOST_PERMISSIONS + 1)), Err(JoseError::Claim { claim: "authorization", .. })));
     assert!(verify(&with(&json!({ "scope": scopes(MOST_PERMISSIONS).join(" ") }))).is_ok());
     assert!(verify(&with(&json!({ "scope": scopes(MOST_PERMISSIONS + 1).join(" ") }))).is_err());
+    // A name is copied into each of its pairs, so a long one would make a small token a large memory.
+    let named = |length: usize| with(&json!({ "authorization": { "permissions": [{ "rsname": "r".repeat(length), "scopes": ["a"] }] } }));
+    assert!(verify(&named(256)).is_ok() && verify(&named(257)).is_err());
+    assert!(verify(&with(&json!({ "scope": "s".repeat(257) }))).is_err());
 }

@@ -18,6 +18,7 @@ mod kaa;
 mod listening;
 mod logs;
 mod management;
+mod oidc;
 mod openapi;
 mod routes;
 mod support;

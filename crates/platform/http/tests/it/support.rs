@@ -254,9 +254,14 @@ pub(crate) struct World {
 }
 
 pub(crate) fn world_with(request_deadline: Duration) -> World {
+    world_of(Arc::new(Words), request_deadline)
+}
+
+/// A world whose callers are told by this.
+pub(crate) fn world_of(auth: Arc<dyn Authenticate>, request_deadline: Duration) -> World {
     let (keys, tenants, metrics) = (Arc::new(Keys::default()), Arc::new(Tenants::default()), HttpMetrics::default());
     let parts = Parts {
-        auth: Arc::new(Words),
+        auth,
         tenants: tenants.clone(),
         idempotency: keys.clone(),
         clock: Arc::new(FakeClock::new()),
