@@ -92,6 +92,9 @@ pub fn endpoint_token_revoked(cm: &InstanceName) -> String {
     format!("kaa.v1.events.{cm}.endpoint.token.revoked")
 }
 
+/// Endpoints that are unregistered, by whichever registry: its instance name is configured nowhere.
+pub const ENDPOINT_UNREGISTERED: &str = "kaa.v1.events.*.endpoint.lifecycle.unregistered";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,7 +28,7 @@ pub use feed::{
 };
 pub use id::{ApiTokenId, CredentialId, EventId, IdFormatError, IdentityId, ReplicaId, TraceId};
 pub use log_text::log_text;
-pub use name::{IdentityName, NameError, TenantId, Username};
+pub use name::{ApplicationName, EndpointId, IdentityName, NameError, TenantId, Username};
 pub use reason::{ExitCode, Reason, Refusal, kinds};
 pub use rights::{PersonSubject, Rights, TENANT_RESOURCE};
 pub use scope::{Entropy, Scope};

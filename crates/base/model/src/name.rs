@@ -101,10 +101,47 @@ name!(
             && !spaced(text.chars().next_back())
     }
 );
+name!(
+    /// An application of Kaa (`kaa.md` 1): what its endpoint tokens are told apart by. Never an application *version*.
+    ApplicationName,
+    "application",
+    "1 to 128 characters of lower-case letters, digits, `_` and `-`",
+    |text| {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+        (1..=128).contains(&text.len()) && text.bytes().all(allowed)
+    }
+);
+name!(
+    /// An endpoint of Kaa, the twin of one device (`kaa.md` 1).
+    EndpointId,
+    "endpoint",
+    "1 to 128 letters, digits, `.`, `_`, `~` and `-`",
+    |text| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._~-".contains(&b);
+        (1..=128).contains(&text.len()) && text.bytes().all(allowed)
+    }
+);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn applications_and_endpoints_follow_kaas_patterns() {
+        for good in ["demo", "demo_application", "bspu542ikfmmfgrk47s0", "-", "0", &"x".repeat(128)] {
+            assert!(good.parse::<ApplicationName>().is_ok(), "{good}");
+            assert!(good.parse::<EndpointId>().is_ok(), "{good}");
+        }
+        for bad in ["", "Demo", "a.b", "a~b", "a b", "a/b", "ä", "a\0", "a*", ">", &"x".repeat(129)] {
+            assert!(bad.parse::<ApplicationName>().is_err(), "{bad}");
+        }
+        for good in ["ep-1", "A.b_c~d-9", "6f1e1b8e-5c3d-4c2a-9d21-0f6c3a1b2c3d", "..."] {
+            assert!(good.parse::<EndpointId>().is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "a/b", "a+b", "a#b", "ä", "a\0", "a*", ">", "a:b", &"x".repeat(129)] {
+            assert!(bad.parse::<EndpointId>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn tenant_names_follow_their_pattern() {

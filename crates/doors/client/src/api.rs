@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use signet_model::{AuditEntry, kinds};
 
 use crate::types::{
-    ApiToken, CheckDecision, Credential, CredentialCheck, Identity, NewApiToken, NewBasicCredential, NewIdentity, NewTenant, Page,
-    PublicKeys, Tenant, Transition, TransitionRequest,
+    ApiToken, CheckDecision, Credential, CredentialCheck, Identity, MadeEndpointToken, NewApiToken, NewBasicCredential, NewEndpointToken,
+    NewIdentity, NewTenant, Page, PublicKeys, Tenant, Transition, TransitionRequest,
 };
 use crate::{Client, ClientError};
 
@@ -30,6 +30,10 @@ pub struct CredentialFilter {
     pub username: Option<String>,
     /// Only those of this identity, by id or name.
     pub identity: Option<String>,
+    /// Only endpoint tokens of this application.
+    pub application: Option<String>,
+    /// Only endpoint tokens of this endpoint.
+    pub endpoint: Option<String>,
 }
 
 /// Percent-encodes one path segment or query value (RFC 3986 section 2.3: only unreserved characters stay).
@@ -122,6 +126,8 @@ impl Client {
             ("state", filter.state.as_deref()),
             ("username", filter.username.as_deref()),
             ("identity", filter.identity.as_deref()),
+            ("application", filter.application.as_deref()),
+            ("endpoint", filter.endpoint.as_deref()),
             ("limit", limit.as_deref()),
             ("after", after),
         ];
@@ -135,6 +141,11 @@ impl Client {
 
     /// Makes a basic credential.
     pub async fn create_basic_credential(&self, tenant: &str, new: &NewBasicCredential<'_>) -> Result<Credential, ClientError> {
+        self.send(&under(tenant, "credentials")?, new).await
+    }
+
+    /// Makes an endpoint token; the answer holds its text, once.
+    pub async fn create_endpoint_token(&self, tenant: &str, new: &NewEndpointToken<'_>) -> Result<MadeEndpointToken, ClientError> {
         self.send(&under(tenant, "credentials")?, new).await
     }
 

@@ -63,6 +63,12 @@ pub struct Credential {
     /// Username of a basic credential.
     #[serde(default)]
     pub username: Option<String>,
+    /// Application of an endpoint token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
+    /// Endpoint of an endpoint token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// Where it stands in its life.
     pub state: CredentialState,
     /// The identity that it proves.
@@ -157,6 +163,33 @@ pub struct NewBasicCredential<'a> {
     pub password: &'a str,
     /// Id or name of the identity.
     pub identity: Option<&'a str>,
+}
+
+/// Makes an endpoint token. May hold a secret: no `Debug`.
+#[derive(Serialize)]
+pub struct NewEndpointToken<'a> {
+    /// Always [`CredentialKind::EndpointToken`].
+    pub kind: CredentialKind,
+    /// The application that the endpoint is of.
+    pub application: &'a str,
+    /// The endpoint.
+    pub endpoint: &'a str,
+    /// The token; without it one is generated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<&'a str>,
+    /// Id or name of the identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<&'a str>,
+}
+
+/// An endpoint token that was just made. Holds its text: no `Debug`.
+#[derive(Serialize, Deserialize)]
+pub struct MadeEndpointToken {
+    /// What is kept of it.
+    #[serde(flatten)]
+    pub credential: Credential,
+    /// Its text, shown this once.
+    pub token: String,
 }
 
 /// Checks a username and a password. Holds a secret: no `Debug`.

@@ -6,8 +6,8 @@ use std::fmt;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use signet_model::{
-    ApiTokenId, CredentialId, CredentialKind, CredentialState, Enabled, EventId, IdentityId, IdentityKind, IdentityName, Position,
-    ReplicaId, TenantId, Timestamp, TraceId, Username,
+    ApiTokenId, ApplicationName, CredentialId, CredentialKind, CredentialState, Enabled, EndpointId, EventId, IdentityId, IdentityKind,
+    IdentityName, Position, ReplicaId, TenantId, Timestamp, TraceId, Username,
 };
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
@@ -149,6 +149,8 @@ from_texts!(
     ReplicaId,
     TraceId,
     Username,
+    ApplicationName,
+    EndpointId,
     CredentialKind,
     CredentialState,
     Enabled,

@@ -66,7 +66,7 @@ impl Verdict {
     }
 
     /// The word in metrics.
-    const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
             Self::UnknownTenant | Self::UnknownUsername => "unknown",
@@ -79,7 +79,7 @@ impl Verdict {
 }
 
 /// A verdict on a user who gave the right password, by what was read after that.
-fn judge(tenant: Enabled, identity: Option<Enabled>, state: CredentialState) -> Verdict {
+pub(crate) fn judge(tenant: Enabled, identity: Option<Enabled>, state: CredentialState) -> Verdict {
     match (state, identity, tenant) {
         (CredentialState::Revoked, _, _) => Verdict::Revoked,
         (CredentialState::Suspended, _, _) => Verdict::Suspended,

@@ -3,8 +3,8 @@
 use signet_crypto::password::Password;
 use signet_ledger::{Change, Decided, Expect, StandingEntry};
 use signet_model::{
-    AuditRecord, CredentialId, CredentialKind, CredentialState, IdentityId, Reason, Refusal, Scope, StandingSubject, Timestamp, Username,
-    log_text,
+    ApplicationName, AuditRecord, CredentialId, CredentialKind, CredentialState, EndpointId, IdentityId, Reason, Refusal, Scope,
+    StandingSubject, Timestamp, Username, log_text,
 };
 
 use crate::CredentialsRoom;
@@ -30,6 +30,10 @@ pub(crate) struct Credential {
     pub(crate) state: CredentialState,
     /// The username of a basic credential.
     pub(crate) username: Option<String>,
+    /// The application of an endpoint token.
+    pub(crate) application: Option<String>,
+    /// The endpoint of an endpoint token.
+    pub(crate) endpoint: Option<String>,
     /// The identity that it proves; none for rows made on Kaa's paths.
     pub(crate) identity: Option<IdentityId>,
     /// When it was made.
@@ -42,6 +46,14 @@ pub(crate) struct Credential {
     pub(crate) version: i64,
 }
 
+impl Credential {
+    /// What its revoked event tells.
+    pub(crate) fn gone(&self) -> Gone {
+        let endpoint = self.application.clone().zip(self.endpoint.clone());
+        Gone { id: self.id.clone(), kind: self.kind, endpoint }
+    }
+}
+
 /// Exact filters of the list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CredentialFilter {
@@ -49,6 +61,8 @@ pub(crate) struct CredentialFilter {
     pub(crate) state: Option<CredentialState>,
     pub(crate) username: Option<Username>,
     pub(crate) identity: Option<IdentityRef>,
+    pub(crate) application: Option<ApplicationName>,
+    pub(crate) endpoint: Option<EndpointId>,
 }
 
 /// What became of a move.
@@ -99,6 +113,8 @@ impl CredentialsRoom {
                     kind: CredentialKind::Basic,
                     state: CredentialState::Inactive,
                     username: Some(username.as_str().to_owned()),
+                    application: None,
+                    endpoint: None,
                     identity: identity.clone(),
                     created_at: now,
                     updated_at: now,
@@ -145,6 +161,9 @@ impl CredentialsRoom {
         after: &Cursor,
         limit: u32,
     ) -> Result<Vec<Credential>, Refusal> {
+        if filter.username.is_some() && (filter.application.is_some() || filter.endpoint.is_some()) {
+            return Ok(Vec::new()); // nothing has a username and an endpoint
+        }
         let identity = match &filter.identity {
             None => None,
             Some(wanted) => match self.find_identity(scope, wanted).await? {
@@ -203,8 +222,7 @@ impl CredentialsRoom {
             .expecting(Expect::write(sql::credential::set_state(&scope.tenant, credential, to, now), 1))
             .standing(standing);
         if takes_away(credential.state, to) {
-            let gone = Gone { id: credential.id.clone(), kind: credential.kind, endpoint: None };
-            change.events.extend(self.revoked_events(scope, &[gone]));
+            change.events = self.revoked_events(scope, &[credential.gone()]);
         }
         change
     }

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use signet_db::{DbError, Row};
 use signet_ledger::{Change, Decided, Expect, StandingEntry};
-use signet_model::{
-    AuditRecord, CredentialId, CredentialKind, Enabled, IdentityId, IdentityKind, IdentityName, Refusal, Scope, StandingSubject, Timestamp,
-    log_text,
-};
+use signet_model::{AuditRecord, Enabled, IdentityId, IdentityKind, IdentityName, Refusal, Scope, StandingSubject, Timestamp, log_text};
 
 use crate::reasons::{
     IDENTITY_DISABLED, IDENTITY_EXISTS, IDENTITY_INVALID_LABELS, IDENTITY_INVALID_NAME, IDENTITY_NOT_FOUND, IDENTITY_TOO_MANY_CREDENTIALS,
@@ -125,13 +122,13 @@ pub(crate) struct Switched {
 /// An identity's usable credential, as far as taking it back needs it.
 #[derive(Clone, Debug)]
 struct Usable {
-    id: CredentialId,
-    kind: CredentialKind,
+    gone: Gone,
     version: i64,
 }
 
 fn read_usable(row: &Row) -> Result<Usable, DbError> {
-    Ok(Usable { id: parsed(row, 0)?, kind: parsed(row, 1)?, version: row.int(2)? })
+    let endpoint = row.opt_text(3)?.map(str::to_owned).zip(row.opt_text(4)?.map(str::to_owned));
+    Ok(Usable { gone: Gone { id: parsed(row, 0)?, kind: parsed(row, 1)?, endpoint }, version: row.int(2)? })
 }
 
 impl CredentialsRoom {
@@ -247,7 +244,7 @@ impl CredentialsRoom {
             let unmoved = sql::identity::usable_credentials_unmoved(&scope.tenant, &identity.id, count, versions);
             change = change.expecting(Expect::guard(unmoved, 1));
             change.record.detail.insert("credentials", usable.len().to_string());
-            let gone: Vec<Gone> = usable.iter().map(|c| Gone { id: c.id.clone(), kind: c.kind, endpoint: None }).collect();
+            let gone: Vec<Gone> = usable.iter().map(|credential| credential.gone.clone()).collect();
             change.events = self.revoked_events(scope, &gone);
         }
         change

@@ -10,6 +10,7 @@ mod api_token;
 mod authenticate;
 mod check;
 mod credential;
+mod endpoint_token;
 mod idempotency;
 mod identity;
 mod last_use;

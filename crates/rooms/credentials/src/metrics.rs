@@ -94,6 +94,11 @@ impl CredentialMetrics {
         self.gauge(kind, to).inc();
     }
 
+    /// A credential is there no more.
+    pub(crate) fn removed(&self, kind: CredentialKind, from: CredentialState) {
+        self.gauge(kind, from).dec();
+    }
+
     /// The numbers as counted in the database; what is not named there is none.
     pub(crate) fn counted(&self, counts: &[(CredentialKind, CredentialState, i64)]) {
         for kind in CredentialKind::ALL {

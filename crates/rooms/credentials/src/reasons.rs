@@ -35,6 +35,16 @@ signet_model::reasons! {
     CREDENTIAL_REVOKED = ("credential.revoked", 403, "Create another credential with another username: `signet credential create basic NAME --password-stdin`.");
     /// The username is not allowed.
     USERNAME_INVALID = ("username.invalid", 400, "Use 1 to 255 characters without control characters and without a space at either end.");
+    /// The endpoint's id is not allowed.
+    ENDPOINT_INVALID_ID = ("endpoint.invalid-id", 400, "Use 1 to 128 letters, digits, `.`, `_`, `~` and `-`.");
+    /// The application's name is not allowed.
+    APPLICATION_INVALID_NAME = ("application.invalid-name", 400, "Use 1 to 128 lower-case letters, digits, `_` and `-`; the application, not one of its versions.");
+    /// The endpoint token is not allowed.
+    ENDPOINT_TOKEN_INVALID = ("endpoint-token.invalid", 400, "Use 1 to 255 characters without `+`, `#`, `/`, `.` and control characters, or give none and one is generated.");
+    /// The application has this token already, or is another tenant's.
+    ENDPOINT_TOKEN_TAKEN = ("endpoint-token.taken", 409, "Give another token, or none and one is generated; an application belongs to the tenant that used it first.");
+    /// More requests for endpoint tokens wait than the queue holds.
+    ENDPOINT_TOKEN_QUEUE_FULL = ("endpoint-token.queue-full", 503, "Try again a little later; `ccm_auth_queue_length` shows the load.");
     /// More passwords wait to be hashed than the queue holds.
     PASSWORD_QUEUE_FULL = ("password.queue-full", 503, "Try again a little later; `ccm_auth_queue_length` shows the load.");
     /// The tenant has no such API token.

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::authenticate::Authenticator;
+use crate::endpoint_token::{DEFAULT_LENGTH, LENGTHS};
 use crate::idempotency::IdempotencyKeys;
 use crate::last_use::LastUse;
 use crate::metrics::CredentialMetrics;
@@ -43,12 +44,26 @@ pub struct CredentialsConfig {
     pub cap_concurrency: usize,
     /// Requests of the bus that may wait; one more is answered 503 at once.
     pub cap_queue_length: usize,
+    /// Whether the bus is answered for endpoint tokens, and those of unregistered endpoints are deleted. They can be made and
+    /// moved in any case; a cluster of Kaa's has a service of its own for the rest.
+    pub cm_enabled: bool,
+    /// Characters of an endpoint token that is generated: 20 (119 random bits) to 255.
+    pub ep_token_length: usize,
 }
 
 impl CredentialsConfig {
     /// The defaults, under these instance names.
     pub fn new(ccm_instance: InstanceName, cm_instance: InstanceName) -> Self {
-        Self { bcrypt_cost: 10, ccm_instance, cm_instance, strict_fsm: false, cap_concurrency: 8, cap_queue_length: 128 }
+        Self {
+            bcrypt_cost: 10,
+            ccm_instance,
+            cm_instance,
+            strict_fsm: false,
+            cap_concurrency: 8,
+            cap_queue_length: 128,
+            cm_enabled: false,
+            ep_token_length: DEFAULT_LENGTH,
+        }
     }
 }
 
@@ -107,6 +122,10 @@ impl CredentialsRoom {
     /// # Errors
     /// A configuration that does not work, or no threads.
     pub fn new(parts: Parts) -> Result<Arc<Self>, CredentialsError> {
+        if !LENGTHS.contains(&parts.config.ep_token_length) {
+            let (shortest, longest) = (LENGTHS.start(), LENGTHS.end());
+            return Err(CredentialsError::Configuration(format!("kaa.ep_token_length: wanted {shortest} to {longest}")));
+        }
         let pool = PasswordPool::start(parts.config.bcrypt_cost, Arc::clone(&parts.entropy))?;
         let authenticator = Arc::new(Authenticator::new(parts.db.clone(), parts.view, Arc::clone(&parts.clock)));
         Ok(Arc::new(Self {

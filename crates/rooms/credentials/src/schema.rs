@@ -86,8 +86,23 @@ CREATE TABLE operator_token (
 ) {strict};
 ";
 
+/// Whose each application of Kaa is, and the way to an endpoint's tokens.
+const ENDPOINT_TOKENS: &str = r"
+CREATE TABLE application (
+    name       {text_c} PRIMARY KEY,
+    tenant     {text_c} NOT NULL,
+    created_at {int8} NOT NULL
+) {strict};
+CREATE INDEX application_of_tenant ON application (tenant);
+CREATE INDEX credential_newest_of_endpoint ON credential (endpoint, tenant, created_at, id) WHERE kind = 'endpoint_token';
+CREATE INDEX credential_newest_of_application ON credential (application, tenant, created_at, id) WHERE kind = 'endpoint_token';
+";
+
 /// The room's migrations, to be run with those of the ledger and of the other rooms.
 pub fn migrations() -> Migrations {
-    const STEPS: &[Migration] = &[Migration { version: 1, name: "tenants, identities, credentials, tokens", sql: FIRST }];
+    const STEPS: &[Migration] = &[
+        Migration { version: 1, name: "tenants, identities, credentials, tokens", sql: FIRST },
+        Migration { version: 2, name: "applications, tokens of endpoints", sql: ENDPOINT_TOKENS },
+    ];
     Migrations { owner: "credentials", steps: STEPS }
 }

@@ -99,9 +99,9 @@ enum CreateKind {
 }
 
 #[derive(Args, Debug)]
-struct Move {
+pub(super) struct Move {
     /// The credential's id
-    id: String,
+    pub(super) id: String,
     /// Why, for the audit log
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -125,6 +125,7 @@ pub(crate) fn run(globals: &Globals, args: &CredentialArgs) -> Outcome {
                     state: state.map(|s| s.to_string()),
                     username: username.clone(),
                     identity: identity.clone(),
+                    ..CredentialFilter::default()
                 };
                 let page = paging.collect(async |page| client.credentials(tenant, &filter, &page).await).await?;
                 out.data(&page, listed)?;
@@ -150,7 +151,7 @@ pub(crate) fn run(globals: &Globals, args: &CredentialArgs) -> Outcome {
 }
 
 impl Move {
-    fn body(&self) -> TransitionRequest {
+    pub(super) fn body(&self) -> TransitionRequest {
         TransitionRequest { reason: self.reason.clone() }
     }
 }
@@ -166,6 +167,11 @@ fn shown(credential: &Credential) -> String {
         ("created", when(credential.created_at, now)),
         ("last used", when_or(credential.last_used_at, now, "never")),
     ];
+    for (name, value) in [("application", &credential.application), ("endpoint", &credential.endpoint)] {
+        if let Some(value) = value {
+            rows.push((name, value.clone()));
+        }
+    }
     if let Some(changed) = credential.changed {
         rows.push(("changed", if changed { "yes" } else { "no, it was so already" }.to_owned()));
     }

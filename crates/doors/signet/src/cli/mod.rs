@@ -8,6 +8,7 @@ mod config;
 mod confirm;
 mod credential;
 mod doctor;
+mod endpoint_token;
 mod failure;
 mod globals;
 mod identity;
@@ -64,6 +65,7 @@ enum Command {
     Tenant(tenant::TenantArgs),
     Identity(identity::IdentityArgs),
     Credential(credential::CredentialArgs),
+    EndpointToken(endpoint_token::EndpointTokenArgs),
     ApiToken(api_token::ApiTokenArgs),
     Audit(audit::AuditArgs),
     Operator(operator::OperatorArgs),
@@ -94,6 +96,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Tenant(args) => tenant::run(globals, args),
         Command::Identity(args) => identity::run(globals, args),
         Command::Credential(args) => credential::run(globals, args),
+        Command::EndpointToken(args) => endpoint_token::run(globals, args),
         Command::ApiToken(args) => api_token::run(globals, args),
         Command::Audit(args) => audit::run(globals, args),
         Command::Operator(args) => operator::run(globals, args),

@@ -12,7 +12,7 @@ use super::failure::{Failure, SECRET_MISSING, SECRET_UNREADABLE};
 /// More than any password that is accepted, so that a longer one is refused with its own reason.
 const LONGEST: u64 = 64 * 1024;
 
-/// A password on its way to the server; known to be text.
+/// A password, or another secret, on its way to the server; known to be text.
 pub(crate) struct Password(Secret);
 
 impl Password {
@@ -59,6 +59,31 @@ impl PasswordSource {
             },
             None => Err(Failure::usage(&SECRET_MISSING, "no password was given")),
         }
+    }
+}
+
+/// Where the text of an endpoint token comes from, if it is not to be generated.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct EndpointTokenSource {
+    /// Read the token from stdin; one line end at its end is dropped. Without it and without a file one is generated
+    #[arg(long, conflicts_with = "endpoint_token_file")]
+    token_stdin: bool,
+    /// Read the token from a file; one line end at its end is dropped
+    #[arg(long, value_name = "FILE")]
+    endpoint_token_file: Option<PathBuf>,
+}
+
+impl EndpointTokenSource {
+    /// Reads the token, if one is given.
+    pub(crate) fn read(&self) -> Result<Option<Password>, Failure> {
+        let unreadable = |whence: &str, why: &dyn std::fmt::Display| Failure::new(&SECRET_UNREADABLE, format!("the token {whence}: {why}"));
+        if self.token_stdin {
+            return read_from(std::io::stdin().lock()).map(Some).map_err(|e| unreadable("from stdin", &e));
+        }
+        let Some(path) = &self.endpoint_token_file else { return Ok(None) };
+        let whence = format!("file {}", path.display());
+        let file = std::fs::File::open(path).map_err(|e| unreadable(&whence, &e))?;
+        read_from(file).map(Some).map_err(|e| unreadable(&whence, &e))
     }
 }
 

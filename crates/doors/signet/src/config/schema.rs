@@ -161,7 +161,7 @@ settings! {
     kaa in "kaa": Kaa {
         /// Name of the service instance: part of the subjects, and the queue group.
         ccm_instance: Instance = Instance("ccm".to_owned());
-        /// Name of the service instance that gateways ask about endpoint tokens: part of the subjects of their events.
+        /// Name of the service instance that gateways ask about endpoint tokens: part of the subjects, and the queue group.
         cm_instance: Instance = Instance("cm".to_owned());
         /// Refuse the transitions that Kaa's product text does not name (from Inactive, and Suspended to Revoked).
         strict_fsm: bool = false;
@@ -169,6 +169,10 @@ settings! {
         cap_concurrency: Count<1, 1024> = Count(8);
         /// Authentication requests that may wait; more are told 503 at once (0 to 65536).
         cap_queue_length: Count<0, 65536> = Count(128);
+        /// Answer for endpoint tokens on the message bus. Off, since a cluster of Kaa's has a service of its own for them.
+        cm_enabled: bool = false;
+        /// Characters of an endpoint token that is generated (20 to 255); 22 hold 130 random bits, Kaa's own 20 hold 119.
+        ep_token_length: Count<20, 255> = Count(22);
     }
     /// How fresh this process's knowledge of revocations is.
     standing in "standing": Standing {

@@ -45,6 +45,8 @@ struct Api {
     _view_tasks: ViewTasks,
     _counting: AbortOnDropHandle<()>,
     cap: BusProvider,
+    /// None unless this is the service for endpoint tokens.
+    ecap: Option<BusProvider>,
 }
 
 impl House {
@@ -130,10 +132,11 @@ impl House {
             })
             .map_err(|e| Refusal::new(&kinds::INTERNAL, e.to_string()))?;
         let cap = room.start_cap(bus).await.map_err(room_refusal)?;
+        let ecap = room.start_ecap(bus).await.map_err(room_refusal)?;
         if let Some(site) = foundation.listeners.site(API) {
             site.open(router);
         }
-        Ok((Api { _view_tasks: view_tasks, _counting: room.start_counting(), cap }, view))
+        Ok((Api { _view_tasks: view_tasks, _counting: room.start_counting(), cap, ecap }, view))
     }
 
     /// Ends everything, from the outside in: no new requests, then no new changes, then no new messages.
@@ -141,6 +144,9 @@ impl House {
         foundation.health.stopping();
         if let Some(api) = self.api {
             api.cap.stop().await;
+            if let Some(ecap) = api.ecap {
+                ecap.stop().await;
+            }
         }
         foundation.listeners.drain(DRAIN_DEADLINE).await;
         self.ledger_tasks.shutdown().await;
@@ -159,6 +165,8 @@ fn credentials_config(settings: &Settings) -> Result<CredentialsConfig, Refusal>
         strict_fsm: settings.kaa.strict_fsm,
         cap_concurrency: count(settings.kaa.cap_concurrency.0),
         cap_queue_length: count(settings.kaa.cap_queue_length.0),
+        cm_enabled: settings.kaa.cm_enabled,
+        ep_token_length: count(settings.kaa.ep_token_length.0),
         ..CredentialsConfig::new(
             instance(&settings.kaa.ccm_instance.0, "ccm_instance")?,
             instance(&settings.kaa.cm_instance.0, "cm_instance")?,

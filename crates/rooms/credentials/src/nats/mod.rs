@@ -1,10 +1,12 @@
 //! The room on the message bus. Here is the desk that every kind of request shares; `cap` is the one for usernames and
-//! passwords.
+//! passwords, `ecap` that for endpoint tokens; `unregistered` obeys the registry of endpoints.
 //!
 //! The reader never waits: it hands a request to a bounded queue, or says at once that the desk is overloaded. What cannot be
 //! understood, has no reply subject or has come too late is counted and gets no answer.
 
 mod cap;
+mod ecap;
+mod unregistered;
 
 use std::future::Future;
 use std::sync::Arc;

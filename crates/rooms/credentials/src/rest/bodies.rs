@@ -9,7 +9,8 @@ use signet_http::Json;
 
 use super::Why;
 use super::api_tokens::NewApiTokenBody;
-use super::credentials::{CheckBody, NewCredential};
+use super::creation::NewCredential;
+use super::credentials::CheckBody;
 use super::identities::NewIdentityBody;
 use super::tenants::NewTenant;
 

@@ -1,35 +1,27 @@
-//! `/api/v1/tenants/{tenant}/credentials`.
+//! `/api/v1/tenants/{tenant}/credentials`; how they are made is in `creation`.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde::{Deserialize, Deserializer, Serialize};
-use signet_crypto::Secret;
-use signet_crypto::password::Password;
-use signet_http::{Answer, Guard, Json, Listing, MaybeIdempotent, OptionalJson, Page, Path, Problem, Route, Scoped};
-use signet_model::{
-    CredentialId, CredentialKind, CredentialState, Decision, IdentityId, Reason, Refusal, Role, Scope, TenantId, Timestamp, Username, kinds,
-};
+use serde::{Deserialize, Serialize};
+use signet_http::{Answer, Guard, Json, Listing, OptionalJson, Page, Path, Problem, Route, Scoped};
+use signet_model::{CredentialId, CredentialKind, CredentialState, Decision, IdentityId, Role, Scope, TenantId, Timestamp};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::Object;
 
-use super::{Changed, Why, credential_kind_words, credential_state_words, one_of, page_bounds};
+use super::creation::SecretText;
+use super::{Changed, Why, credential_kind_words, credential_state_words, page_bounds};
 use crate::CredentialsRoom;
 use crate::check::Evidence;
-use crate::credential::{Credential, CredentialFilter, username};
-use crate::idempotency::repeating;
+use crate::credential::{Credential, CredentialFilter};
 use crate::identity::IdentityRef;
-use crate::reasons::{
-    CREDENTIAL_ILLEGAL_TRANSITION, CREDENTIAL_NOT_FOUND, CREDENTIAL_USERNAME_TAKEN, IDENTITY_NOT_FOUND, PASSWORD_QUEUE_FULL,
-    USERNAME_INVALID,
-};
+use crate::reasons::{CREDENTIAL_ILLEGAL_TRANSITION, CREDENTIAL_NOT_FOUND, PASSWORD_QUEUE_FULL};
 use crate::sql::Cursor;
 use crate::transition::Request;
 
 /// By what an identity proves itself. Never with anything secret
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Credential)]
-struct CredentialAnswer {
+pub(super) struct CredentialAnswer {
     /// Its id
     #[schema(value_type = String)]
     id: CredentialId,
@@ -38,6 +30,10 @@ struct CredentialAnswer {
     kind: CredentialKind,
     /// The username of a basic credential, without the tenant
     username: Option<String>,
+    /// The application of an endpoint token
+    application: Option<String>,
+    /// The endpoint of an endpoint token
+    endpoint: Option<String>,
     /// Where it stands in its life
     #[schema(schema_with = credential_state_words)]
     state: CredentialState,
@@ -59,43 +55,15 @@ struct CredentialAnswer {
 
 impl From<Credential> for CredentialAnswer {
     fn from(credential: Credential) -> Self {
-        let Credential { id, kind, state, username, identity, created_at, updated_at, last_used_at, version } = credential;
-        Self { id, kind, username, state, identity, created_at, updated_at, last_used_at, version }
+        let Credential { id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version } =
+            credential;
+        Self { id, kind, username, application, endpoint, state, identity, created_at, updated_at, last_used_at, version }
     }
 }
 
 /// A credential and whether the request changed it
 #[derive(Debug, Serialize, ToSchema)]
 struct ChangedCredential(Changed<CredentialAnswer>);
-
-/// A password on its way in: wiped when it is dropped, never shown.
-struct PasswordText(Secret);
-
-impl<'de> Deserialize<'de> for PasswordText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Secret::from(text)))
-    }
-}
-
-/// A credential to be made
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewCredential {
-    /// What it is to be
-    #[schema(schema_with = basic_only)]
-    kind: CredentialKind,
-    /// The username: 1 to 255 characters, no control characters, no space at either end
-    username: String,
-    /// The password: 1 to 72 bytes
-    #[schema(value_type = String, format = Password)]
-    password: PasswordText,
-    /// Id or name of the identity that it is to prove
-    identity: Option<String>,
-}
-
-fn basic_only() -> Object {
-    one_of([CredentialKind::Basic.as_str()])
-}
 
 /// A username and a password to be checked
 #[derive(Deserialize, ToSchema)]
@@ -105,7 +73,7 @@ pub(super) struct CheckBody {
     username: String,
     /// The password
     #[schema(value_type = String, format = Password)]
-    password: PasswordText,
+    password: SecretText,
 }
 
 /// Whether a client with these would be let in, and why not
@@ -158,17 +126,26 @@ struct Filter {
     username: Option<String>,
     /// Only of this identity, by id or name
     identity: Option<String>,
+    /// Only endpoint tokens of exactly this application
+    application: Option<String>,
+    /// Only endpoint tokens of exactly this endpoint
+    endpoint: Option<String>,
 }
 
-const CREATE_REASONS: &[&Reason] = &[
-    &USERNAME_INVALID,
-    &signet_crypto::PASSWORD_EMPTY,
-    &signet_crypto::PASSWORD_TOO_LONG,
-    &signet_crypto::PASSWORD_NUL,
-    &PASSWORD_QUEUE_FULL,
-    &IDENTITY_NOT_FOUND,
-    &CREDENTIAL_USERNAME_TAKEN,
-];
+impl Filter {
+    /// The filter of the domain; none when nothing can match.
+    fn checked(self) -> Option<CredentialFilter> {
+        let Self { kind, state, username, identity, application, endpoint } = self;
+        Some(CredentialFilter {
+            kind,
+            state,
+            username: username.map(|text| text.parse()).transpose().ok()?,
+            identity: identity.as_deref().map(IdentityRef::parse),
+            application: application.map(|text| text.parse()).transpose().ok()?,
+            endpoint: endpoint.map(|text| text.parse()).transpose().ok()?,
+        })
+    }
+}
 
 pub(super) fn routes(room: &Arc<CredentialsRoom>) -> Vec<Route> {
     let transition = |path, name, summary| {
@@ -180,14 +157,6 @@ pub(super) fn routes(room: &Arc<CredentialsRoom>) -> Vec<Route> {
             .answer::<ChangedCredential>(200)
     };
     vec![
-        Route::post("/api/v1/tenants/{tenant}/credentials", Guard::Tenant(Role::Operator))
-            .operation_id("credentialCreate")
-            .summary("Makes a credential")
-            .reasons(CREATE_REASONS)
-            .idempotent()
-            .body::<NewCredential>()
-            .answer::<CredentialAnswer>(201)
-            .handler_with(Arc::clone(room), create),
         Route::get("/api/v1/tenants/{tenant}/credentials", Guard::Tenant(Role::Auditor))
             .operation_id("credentialList")
             .summary("Lists credentials, newest first")
@@ -220,43 +189,14 @@ pub(super) fn routes(room: &Arc<CredentialsRoom>) -> Vec<Route> {
     ]
 }
 
-async fn create(
-    State(room): State<Arc<CredentialsRoom>>,
-    Scoped(scope): Scoped,
-    MaybeIdempotent(key): MaybeIdempotent,
-    Json(body): Json<NewCredential>,
-) -> Result<Answer<CredentialAnswer>, Problem> {
-    match body.kind {
-        CredentialKind::Basic => {}
-        CredentialKind::X509 | CredentialKind::PublicKey | CredentialKind::EndpointToken => {
-            return Err(Problem::new(&kinds::INPUT_INVALID, "`kind` of the body: wanted basic; the other kinds are not made here"));
-        }
-    }
-    let username = username(&body.username)?;
-    let password = Password::new(body.password.0).map_err(Refusal::from)?;
-    let identity = body.identity.as_deref().map(IdentityRef::parse);
-    let remember = |credential: &Credential| repeating(key.as_ref(), &created(&scope, credential.clone()), scope.now());
-    let credential = room.create_basic_credential(&scope, &username, password, identity.as_ref(), &remember).await?;
-    Ok(created(&scope, credential))
-}
-
-fn created(scope: &Scope, credential: Credential) -> Answer<CredentialAnswer> {
-    Answer::created(format!("/api/v1/tenants/{}/credentials/{}", scope.tenant, credential.id), credential.into())
-}
-
 async fn list(
     State(room): State<Arc<CredentialsRoom>>,
     Scoped(scope): Scoped,
     listing: Listing<Filter>,
 ) -> Result<Answer<Page<CredentialAnswer>>, Problem> {
     let (after, rows) = page_bounds(&listing.page)?;
-    let Filter { kind, state, username, identity } = listing.filter;
-    let username = match username.map(|text| text.parse::<Username>()).transpose() {
-        Ok(username) => username,
-        // Nobody can have it.
-        Err(_) => return Ok(Answer::ok(Page { items: Vec::new(), next: None })),
-    };
-    let filter = CredentialFilter { kind, state, username, identity: identity.as_deref().map(IdentityRef::parse) };
+    // What a filter wants and nothing can have finds nothing.
+    let Some(filter) = listing.filter.checked() else { return Ok(Answer::ok(Page { items: Vec::new(), next: None })) };
     let credentials = room.credentials(&scope, &filter, &after, rows).await?;
     let page = Page::cut(credentials, listing.page.limit(), |credential| Cursor::behind(credential.created_at, &credential.id));
     Ok(Answer::ok(page.map(CredentialAnswer::from)))

@@ -3,6 +3,7 @@
 
 mod api_tokens;
 mod bodies;
+mod creation;
 mod credentials;
 mod identities;
 mod tenants;
@@ -24,7 +25,8 @@ use crate::sql::Cursor;
 const LONGEST_REASON: usize = 500;
 
 pub(crate) fn routes(room: &Arc<CredentialsRoom>) -> Vec<Route> {
-    let parts = [tenants::routes(room), identities::routes(room), credentials::routes(room), api_tokens::routes(room)];
+    let parts =
+        [tenants::routes(room), identities::routes(room), creation::routes(room), credentials::routes(room), api_tokens::routes(room)];
     parts.into_iter().flatten().collect()
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn insert_basic(tenant: &TenantId, credential: &Credential, username:
 
 pub(crate) fn find(tenant: &TenantId, id: &CredentialId) -> Statement {
     Statement::new(
-        "SELECT id, kind, state, username, identity, created_at, updated_at, last_used_at, version FROM credential \
+        "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
          WHERE id = $1 AND tenant = $2",
         params![id, tenant],
     )
@@ -130,16 +130,35 @@ pub(crate) fn newest(tenant: &TenantId, filter: &CredentialFilter, identity: Opt
     let tenant = Value::from(tenant);
     if let Some(username) = &filter.username {
         return Statement::new(
-            "SELECT id, kind, state, username, identity, created_at, updated_at, last_used_at, version FROM credential \
+            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
              WHERE tenant = $1 AND username = $2 AND kind = 'basic' AND (created_at, id) < ($3, $4) \
              AND (kind = $5 OR $5 IS NULL) AND (state = $6 OR $6 IS NULL) AND (identity = $7 OR $7 IS NULL) \
              ORDER BY created_at DESC, id DESC LIMIT $8",
             vec![tenant, username.as_str().into(), made, id, kind, state, identity.into(), limit],
         );
     }
+    let (application, endpoint) = (Value::from(filter.application.as_ref()), Value::from(filter.endpoint.as_ref()));
+    if filter.endpoint.is_some() {
+        return Statement::new(
+            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
+             WHERE endpoint = $1 AND tenant = $2 AND kind = 'endpoint_token' AND (created_at, id) < ($3, $4) \
+             AND (kind = $5 OR $5 IS NULL) AND (state = $6 OR $6 IS NULL) AND (identity = $7 OR $7 IS NULL) \
+             AND (application = $8 OR $8 IS NULL) ORDER BY created_at DESC, id DESC LIMIT $9",
+            vec![endpoint, tenant, made, id, kind, state, identity.into(), application, limit],
+        );
+    }
+    if filter.application.is_some() {
+        return Statement::new(
+            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
+             WHERE application = $1 AND tenant = $2 AND kind = 'endpoint_token' AND (created_at, id) < ($3, $4) \
+             AND (kind = $5 OR $5 IS NULL) AND (state = $6 OR $6 IS NULL) AND (identity = $7 OR $7 IS NULL) \
+             ORDER BY created_at DESC, id DESC LIMIT $8",
+            vec![application, tenant, made, id, kind, state, identity.into(), limit],
+        );
+    }
     if let Some(identity) = identity {
         return Statement::new(
-            "SELECT id, kind, state, username, identity, created_at, updated_at, last_used_at, version FROM credential \
+            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
              WHERE tenant = $1 AND identity = $2 AND (created_at, id) < ($3, $4) \
              AND (kind = $5 OR $5 IS NULL) AND (state = $6 OR $6 IS NULL) \
              ORDER BY created_at DESC, id DESC LIMIT $7",
@@ -148,18 +167,18 @@ pub(crate) fn newest(tenant: &TenantId, filter: &CredentialFilter, identity: Opt
     }
     match (filter.state, filter.kind) {
         (Some(_), _) => Statement::new(
-            "SELECT id, kind, state, username, identity, created_at, updated_at, last_used_at, version FROM credential \
+            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
              WHERE tenant = $1 AND state = $2 AND (created_at, id) < ($3, $4) AND (kind = $5 OR $5 IS NULL) \
              ORDER BY created_at DESC, id DESC LIMIT $6",
             vec![tenant, state, made, id, kind, limit],
         ),
         (None, Some(_)) => Statement::new(
-            "SELECT id, kind, state, username, identity, created_at, updated_at, last_used_at, version FROM credential \
+            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
              WHERE tenant = $1 AND kind = $2 AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5",
             vec![tenant, kind, made, id, limit],
         ),
         (None, None) => Statement::new(
-            "SELECT id, kind, state, username, identity, created_at, updated_at, last_used_at, version FROM credential \
+            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
              WHERE tenant = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4",
             vec![tenant, made, id, limit],
         ),
@@ -181,10 +200,12 @@ pub(crate) fn read(row: &Row) -> Result<Credential, DbError> {
         kind: parsed(row, 1)?,
         state: parsed(row, 2)?,
         username: row.opt_text(3)?.map(str::to_owned),
-        identity: opt_parsed(row, 4)?,
-        created_at: row.time(5)?,
-        updated_at: row.time(6)?,
-        last_used_at: row.opt_time(7)?,
-        version: row.int(8)?,
+        application: row.opt_text(4)?.map(str::to_owned),
+        endpoint: row.opt_text(5)?.map(str::to_owned),
+        identity: opt_parsed(row, 6)?,
+        created_at: row.time(7)?,
+        updated_at: row.time(8)?,
+        last_used_at: row.opt_time(9)?,
+        version: row.int(10)?,
     })
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod api_token;
 pub(crate) mod credential;
+pub(crate) mod endpoint_token;
 pub(crate) mod identity;
 pub(crate) mod operator_token;
 #[cfg(test)]

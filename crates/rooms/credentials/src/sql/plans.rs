@@ -2,10 +2,10 @@
 //! table, no sort. The statements are those that the room runs.
 
 use signet_db::{DatabaseConfig, Db, Statement};
-use signet_model::{CredentialKind, CredentialState, IdentityId, TenantId};
+use signet_model::{ApplicationName, CredentialKind, CredentialState, EndpointId, IdentityId, TenantId};
 use signet_testkit::{TestPostgres, psql, scratch_dir};
 
-use super::{Cursor, api_token, credential, identity, tenant};
+use super::{Cursor, api_token, credential, endpoint_token, identity, tenant};
 use crate::credential::CredentialFilter;
 
 /// Each statement with the index that it must read along.
@@ -16,7 +16,13 @@ fn statements() -> Vec<(Statement, &'static str)> {
         kind,
         state,
         username: username.map(|name| name.parse().unwrap()),
-        identity: None,
+        ..CredentialFilter::default()
+    };
+    let (demo, twin): (ApplicationName, EndpointId) = ("app-7".parse().unwrap(), "ep-7".parse().unwrap());
+    let of = |application: Option<&ApplicationName>, endpoint: Option<&EndpointId>| CredentialFilter {
+        application: application.cloned(),
+        endpoint: endpoint.cloned(),
+        ..CredentialFilter::default()
     };
     let (basic, suspended) = (Some(CredentialKind::Basic), Some(CredentialState::Suspended));
     let after = Cursor { created_at: 40_000, id: "c".to_owned() };
@@ -32,6 +38,13 @@ fn statements() -> Vec<(Statement, &'static str)> {
         (list(filter(basic, suspended, Some("u7")), Some(&device)), "credential_username"),
         (credential::look_up(&acme, &"u7".parse().unwrap()), "credential_username"),
         (credential::username_taken(&acme, &"u7".parse().unwrap()), "credential_username"),
+        (list(of(None, Some(&twin)), None), "credential_newest_of_endpoint"),
+        (list(of(Some(&demo), Some(&twin)), Some(&device)), "credential_newest_of_endpoint"),
+        (list(of(Some(&demo), None), None), "credential_newest_of_application"),
+        (endpoint_token::look_up(&demo, &[0; 32]), "credential_token"),
+        (endpoint_token::before(&demo, &[0; 32]), "credential_token"),
+        (endpoint_token::tenants_of(&twin), "credential_newest_of_endpoint"),
+        (endpoint_token::oldest_of(&acme, &twin, 1_000), "credential_newest_of_endpoint"),
         (identity::newest(&acme, &after, 51), "identity_newest"),
         (identity::find_by_name(&acme, &"dev-1".parse().unwrap()), "identity_name"),
         (identity::usable_credentials(&acme, &device, 11), "credential_newest_of_identity"),
@@ -94,6 +107,10 @@ async fn postgresql_reads_along_the_indexes() {
         SELECT 'acme', 'c' || n, 'idn_' || lpad((n % 500)::text, 32, '0'), CASE WHEN n % 3 = 0 THEN 'x509' ELSE 'basic' END,
                (ARRAY['Inactive', 'Active', 'Suspended', 'Revoked'])[1 + n % 4], 'u' || n, n, n, 1
         FROM generate_series(1, 60000) AS n;
+        INSERT INTO credential (tenant, id, kind, state, application, endpoint, token_hash, created_at, updated_at, version)
+        SELECT 'acme', 'e' || n, 'endpoint_token', 'Active', 'app-' || n % 300, 'ep-' || n % 20000, sha256(n::text::bytea), n, n, 1
+        FROM generate_series(1, 60000) AS n;
+        INSERT INTO application SELECT 'app-' || n, 'acme', n FROM generate_series(0, 5000) AS n;
         ANALYZE;";
     psql(&url, fill).unwrap();
     for (statement, index) in statements() {

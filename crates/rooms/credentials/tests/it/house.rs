@@ -108,6 +108,7 @@ pub(crate) struct House {
     tasks: Option<LedgerTasks>,
     _view_tasks: ViewTasks,
     cap: Option<BusProvider>,
+    ecap: Option<BusProvider>,
     site: Arc<Site>,
 }
 
@@ -176,9 +177,10 @@ impl House {
         self.tasks.take().unwrap().shutdown().await;
     }
 
-    /// Ends the bus's provider in good order.
+    /// Ends the bus's providers in good order.
     pub(crate) async fn stop_cap(&mut self) {
         self.cap.take().unwrap().stop().await;
+        self.ecap.take().unwrap().stop().await;
     }
 
     async fn at(kind: Kind, url: Option<String>, settings: Settings) -> Self {
@@ -238,6 +240,7 @@ impl House {
                 strict_fsm: settings.strict_fsm,
                 cap_concurrency: settings.concurrency,
                 cap_queue_length: settings.queue,
+                cm_enabled: true,
                 ..CredentialsConfig::new("ccm".parse().unwrap(), "cm".parse().unwrap())
             },
         })
@@ -255,6 +258,7 @@ impl House {
             })
             .unwrap();
         let cap = room.start_cap(&bus).await.unwrap();
+        let ecap = room.start_ecap(&bus).await.unwrap();
         eventually("the view is fresh", || async { view.check(&[]).is_ok() }).await;
         let clock = site.clock.clone();
         Self {
@@ -270,6 +274,7 @@ impl House {
             tasks: Some(tasks),
             _view_tasks: view_tasks,
             cap: Some(cap),
+            ecap,
             site,
         }
     }
