@@ -36,8 +36,9 @@ pub(crate) const DEFAULT_LENGTH: usize = 22;
 const LONGEST: usize = 255;
 /// What generated tokens are made of: nothing that a topic, a URL or a shell would have to quote.
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// Most tokens of one endpoint that one commit deletes, and its events name; what is left is the next commit's.
-const MOST_DELETED: u32 = 1_000;
+/// Most tokens of one endpoint that one commit deletes, and its events name; what is left is the next commit's. A commit of the
+/// ledger changes at most 512 standings.
+const MOST_DELETED: u32 = 500;
 
 /// A token in clear: shown once when it is made, never kept.
 pub(crate) struct TokenText(Secret);
@@ -306,12 +307,11 @@ impl CredentialsRoom {
     /// away: nothing is touched, and an operator is told. The application version that it names is no help: which application
     /// it is of stands in data that this service has not.
     pub(crate) async fn unregister_endpoint(&self, endpoint: &EndpointId) -> Result<Unregistered, Refusal> {
-        let tenants = sql::all(&self.db, rows::tenants_of(endpoint), rows::read_tenant).await?;
-        let mut tenants = tenants.into_iter();
-        let tenant = match (tenants.next(), tenants.next()) {
-            (None, _) => return Ok(Unregistered::Deleted(0)),
-            (Some(tenant), None) => tenant,
-            (Some(one), Some(other)) => {
+        let tenants = sql::one(&self.db, rows::tenants_of(endpoint), rows::read_tenants).await?;
+        let tenant = match tenants.flatten() {
+            None => return Ok(Unregistered::Deleted(0)),
+            Some((one, other)) if one == other => one,
+            Some((one, other)) => {
                 tracing::error!(
                     event = "endpoint-token.unregistered-ambiguous",
                     %endpoint, %one, %other,

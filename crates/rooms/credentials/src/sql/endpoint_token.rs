@@ -74,11 +74,12 @@ pub(crate) struct KnownToken {
     pub(crate) version: i64,
 }
 
-/// The one statement that names no tenant: 16/ECAP names none, the tenant is what it finds.
+/// The one statement that names no tenant: 16/ECAP names none, the tenant is what it finds. Sub-selects in place of joins leave a
+/// planner no choice but to look each of them up by its key.
 pub(crate) fn look_up(application: &ApplicationName, hash: &[u8; 32]) -> Statement {
     Statement::new(
-        "SELECT c.tenant, t.state, c.id, c.endpoint, c.state, c.identity, i.state, c.last_used_at, c.version FROM credential c \
-         JOIN tenant t ON t.id = c.tenant LEFT JOIN identity i ON i.id = c.identity AND i.tenant = c.tenant \
+        "SELECT c.tenant, (SELECT t.state FROM tenant t WHERE t.id = c.tenant), c.id, c.endpoint, c.state, c.identity, \
+         (SELECT i.state FROM identity i WHERE i.id = c.identity AND i.tenant = c.tenant), c.last_used_at, c.version FROM credential c \
          WHERE c.application = $1 AND c.token_hash = $2 AND c.kind = 'endpoint_token'",
         params![application, hash],
     )
@@ -86,13 +87,13 @@ pub(crate) fn look_up(application: &ApplicationName, hash: &[u8; 32]) -> Stateme
 
 pub(crate) fn read_look_up(row: &Row) -> Result<KnownToken, DbError> {
     let identity = match opt_parsed(row, 5)? {
-        // An identity that is not there any more lets nobody in.
+        // An identity that is not there any more lets nobody in, and a tenant neither.
         Some(identity) => Some((identity, opt_parsed(row, 6)?.unwrap_or(Enabled::Disabled))),
         None => None,
     };
     Ok(KnownToken {
         tenant: parsed(row, 0)?,
-        tenant_state: parsed(row, 1)?,
+        tenant_state: opt_parsed(row, 1)?.unwrap_or(Enabled::Disabled),
         id: parsed(row, 2)?,
         endpoint: row.text(3)?.to_owned(),
         state: parsed(row, 4)?,
@@ -115,16 +116,13 @@ pub(crate) fn activate(known: &KnownToken, now: Timestamp) -> Statement {
     )
 }
 
-/// Whose tokens an endpoint has: up to two tenants, since with a second one nothing more has to be known.
+/// The first and the last by name of the tenants that have tokens of an endpoint: whether there is one, and whether another.
 pub(crate) fn tenants_of(endpoint: &EndpointId) -> Statement {
-    Statement::new(
-        "SELECT DISTINCT tenant FROM credential WHERE endpoint = $1 AND kind = 'endpoint_token' ORDER BY tenant LIMIT 2",
-        params![endpoint],
-    )
+    Statement::new("SELECT min(tenant), max(tenant) FROM credential WHERE endpoint = $1 AND kind = 'endpoint_token'", params![endpoint])
 }
 
-pub(crate) fn read_tenant(row: &Row) -> Result<TenantId, DbError> {
-    parsed(row, 0)
+pub(crate) fn read_tenants(row: &Row) -> Result<Option<(TenantId, TenantId)>, DbError> {
+    Ok(opt_parsed(row, 0)?.zip(opt_parsed(row, 1)?))
 }
 
 /// A token of an endpoint, as far as deleting it needs it.

@@ -10,7 +10,7 @@ use crate::on_both;
 const CREDENTIALS: &str = "/api/v1/tenants/acme/credentials";
 
 /// 200 usernames that people, fonts or databases take for one another; none equals another byte for byte.
-fn confusable() -> BTreeSet<String> {
+pub(crate) fn confusable() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let bases = ["admin", "root", "bob", "dev-1", "ops"];
     let swaps = [

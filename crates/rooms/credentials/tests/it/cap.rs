@@ -204,7 +204,7 @@ on_both! {
     }
 }
 
-async fn disable_tenant(house: &House) {
+pub(crate) async fn disable_tenant(house: &House) {
     use signet_ledger::{Change, Expect};
     let record = signet_model::AuditRecord::new(&house.scope("acme"), "tenant.disable", "acme");
     let update = signet_db::Statement::new(

@@ -86,11 +86,12 @@ pub(crate) struct Settings {
     pub(crate) cost: u32,
     pub(crate) concurrency: usize,
     pub(crate) queue: usize,
+    pub(crate) endpoint_tokens: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { strict_fsm: false, cost: 4, concurrency: 8, queue: 128 }
+        Self { strict_fsm: false, cost: 4, concurrency: 8, queue: 128, endpoint_tokens: true }
     }
 }
 
@@ -240,7 +241,7 @@ impl House {
                 strict_fsm: settings.strict_fsm,
                 cap_concurrency: settings.concurrency,
                 cap_queue_length: settings.queue,
-                cm_enabled: true,
+                cm_enabled: settings.endpoint_tokens,
                 ..CredentialsConfig::new("ccm".parse().unwrap(), "cm".parse().unwrap())
             },
         })

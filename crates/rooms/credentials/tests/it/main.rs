@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod cap;
+mod ecap;
+mod endpoint_tokens;
 mod events;
 mod faults;
 mod house;
@@ -9,5 +11,6 @@ mod idempotency;
 mod life;
 mod lists;
 mod tenancy;
+mod token_house;
 mod tokens;
 mod transitions;
