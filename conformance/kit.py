@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import tomllib
 
 
 class Report:
@@ -88,6 +89,9 @@ class Signet:
             arguments = ["serve", "--config", directory / "signet.toml"]
         else:
             arguments = ["up", "--data-dir", directory / "d", "--nats", nats_url]
+            for section, keys in tomllib.loads(settings).items():
+                variables = {f"SIGNET_{section}__{key}".upper(): value if isinstance(value, str) else json.dumps(value) for key, value in keys.items()}
+                self.environment.update(variables)
         self.log = directory / "signet.log"
         self.process = subprocess.Popen(
             bound_to_us("KILL", self.binary, *arguments, "--any-port", "-o", "json"),

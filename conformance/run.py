@@ -6,13 +6,18 @@ import sys
 import traceback
 
 import cap_basic
+import ecap
 from kit import NatsServer, Report, Signet, scratch
 
 SMALL_QUEUE = "[kaa]\ncap_concurrency = 1\ncap_queue_length = 2\n"
 
+ENDPOINT_TOKENS = "[kaa]\ncm_enabled = true\n"
+
 SUITES = [
     ("basic authentication on the embedded store", cap_basic.run, False, ""),
     ("basic authentication on PostgreSQL", cap_basic.run, True, ""),
+    ("endpoint tokens on the embedded store", ecap.run, False, ENDPOINT_TOKENS),
+    ("endpoint tokens on PostgreSQL", ecap.run, True, ENDPOINT_TOKENS),
     ("a flood of requests", cap_basic.flood, True, SMALL_QUEUE),
 ]
 
