@@ -22,6 +22,8 @@ const USERS: [(&str, &str); 4] = [
 const BASIC_REQUEST: &str = "kaa.v1.service.ccm.cap.basic-request";
 const BASIC_RESPONSE: &str = "kaa.v1.replica.rep_1.cap.basic-response";
 const REVOKED: &str = "kaa.v1.events.ccm.client-credentials.basic.revoked";
+/// Revokes everything of a tenant: only the Tenant Manager may say it.
+const UNREGISTERED: &str = "kaa.v1.events.tm.tenant.lifecycle.unregistered";
 const FEED: &str = signet_model::FEED_SUBJECT;
 const AFTER: &str = signet_model::FEED_AFTER_SUBJECT;
 
@@ -161,6 +163,19 @@ async fn one_process_with_both_roles_can_do_the_work_of_both() {
 }
 
 #[tokio::test]
+async fn who_answers_gateways_may_hear_what_kaa_tells_of_tenants_and_endpoints() {
+    let server = server();
+    for user in ["api", "signet"] {
+        let (bus, _files) = bus(&server, user).await;
+        for heard in ["kaa.v1.events.*.tenant.lifecycle.*", "kaa.v1.events.*.endpoint.lifecycle.unregistered", "kaa.v1.service.cm.ecap.*"] {
+            let _subscription = bus.subscribe(&pattern(heard), None, 8).await.unwrap();
+        }
+        settled(&bus).await;
+        assert_eq!(bus.last_fault(), None, "{user}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_can_do_more_than_that() {
     let server = server();
     // Whatever gets through would be heard here.
@@ -174,7 +189,7 @@ async fn nobody_can_do_more_than_that() {
     for (user, publishes, subscriptions) in [
         (
             "api",
-            vec![FEED, REVOKED, BASIC_REQUEST, "signet.v1.inbox.worker.x", "kaa.v1.replica.rep_1.esp.ExtensionData", "x"],
+            vec![FEED, REVOKED, BASIC_REQUEST, UNREGISTERED, "signet.v1.inbox.worker.x", "kaa.v1.replica.rep_1.esp.ExtensionData", "x"],
             vec![AFTER, BASIC_RESPONSE, REVOKED, "signet.v1.inbox.worker.>", "kaa.v1.service.*.cap.basic-request"],
         ),
         (
@@ -184,12 +199,21 @@ async fn nobody_can_do_more_than_that() {
         ),
         (
             "signet",
-            vec![BASIC_REQUEST, "kaa.v1.replica.rep_1.esp.ExtensionData", "$SYS.REQ.SERVER.PING", "x"],
+            vec![BASIC_REQUEST, UNREGISTERED, "kaa.v1.replica.rep_1.esp.ExtensionData", "$SYS.REQ.SERVER.PING", "x"],
             vec![BASIC_RESPONSE, REVOKED, "signet.v1.inbox.api.>"],
         ),
         (
             "kaa-gateway",
-            vec![FEED, AFTER, REVOKED, BASIC_RESPONSE, "signet.v1.inbox.api.x", "kaa.v1.service.other.cap.basic-request", "x"],
+            vec![
+                FEED,
+                AFTER,
+                REVOKED,
+                BASIC_RESPONSE,
+                UNREGISTERED,
+                "signet.v1.inbox.api.x",
+                "kaa.v1.service.other.cap.basic-request",
+                "x",
+            ],
             vec![BASIC_REQUEST, "kaa.v1.service.*.cap.basic-request", FEED, AFTER, "signet.v1.inbox.api.>"],
         ),
     ] {
