@@ -12,6 +12,7 @@ mod postgres;
 pub mod process;
 mod proxy;
 mod scratch;
+mod tenant_manager;
 mod token_key;
 
 pub use doubles::{FakeClock, SeededEntropy};
@@ -21,4 +22,5 @@ pub use nats::{NATS_ENV, NATS_MONITORING_ENV, TestNats};
 pub use postgres::{POSTGRES_ENV, POSTGRES_ICU_ENV, PostgresOptions, TestPostgres, psql};
 pub use proxy::{FaultProxy, ProxyMode};
 pub use scratch::{free_port, scratch_dir};
+pub use tenant_manager::{ManagerMode, ManagerTenant, ManagerVersion, TestTenantManager};
 pub use token_key::{KeyKind, TokenKey};
