@@ -77,6 +77,12 @@ pub trait Authenticate: Send + Sync {
     /// now (`standing.stale`, `storage.unavailable`).
     fn authenticate<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Caller, Refusal>>;
 
+    /// The caller of a request that brings no token; none where such requests are refused, which is everywhere but where
+    /// security was switched off.
+    fn without_token(&self) -> BoxFuture<'_, Option<Result<Caller, Refusal>>> {
+        Box::pin(std::future::ready(None))
+    }
+
     /// Whether the issuer of `token`, asked now, lets its holder do `scope` on `resource` (User-Managed Access 2.0, as `kaa.md`
     /// 17.1 uses it). Asked only where the token itself does not say so; without such an issuer the answer is no.
     fn permits<'a>(
@@ -129,13 +135,12 @@ impl Gate {
         let (mut parts, body) = request.into_parts();
         let exchange = parts.extensions.get::<Arc<Exchange>>().cloned();
         let exchange = exchange.ok_or_else(|| Problem::internal(&"a guard outside of the exchange layer"))?;
-        let token = bearer(&parts.headers)?;
-        let caller = self.shared.auth.authenticate(&token).await?;
+        let (token, caller) = self.caller(&parts.headers).await?;
         let _ = exchange.caller.set(caller_kind(&caller));
         let parameters = path_parameters(&mut parts, &()).await?;
         let tenant = if let Guard::Kaa(right) = self.guard {
             let tenant = kaa::tenant_of(&caller, &parts.headers)?;
-            self.check_right(right, &token, &caller, &tenant, &parameters).await?;
+            self.check_right(right, token.as_ref(), &caller, &tenant, &parameters).await?;
             Some(tenant)
         } else {
             let tenant = tenant(parameters)?;
@@ -153,6 +158,20 @@ impl Gate {
         }
         parts.extensions.insert(asker);
         Ok(Request::from_parts(parts, body))
+    }
+
+    /// Who asks, and with which token.
+    async fn caller(&self, headers: &HeaderMap) -> Result<(Option<BearerToken>, Caller), Problem> {
+        match bearer(headers) {
+            Ok(token) => {
+                let caller = self.shared.auth.authenticate(&token).await?;
+                Ok((Some(token), caller))
+            }
+            Err(problem) => match self.shared.auth.without_token().await {
+                Some(caller) => Ok((None, caller?)),
+                None => Err(problem),
+            },
+        }
     }
 
     async fn check(&self, caller: &Caller, tenant: Option<&TenantId>) -> Result<(), Problem> {
@@ -180,14 +199,17 @@ impl Gate {
     async fn check_right(
         &self,
         right: KaaRight,
-        token: &BearerToken,
+        token: Option<&BearerToken>,
         caller: &Caller,
         tenant: &TenantId,
         parameters: &[(String, String)],
     ) -> Result<(), Problem> {
         let resource = right.resource_name(parameters)?;
-        let allowed = caller.may_scope(tenant, &resource, right.scope, right.role)
-            || (matches!(caller, Caller::Person { .. }) && self.shared.auth.permits(token, caller, &resource, right.scope).await?);
+        let allowed = match (caller, token) {
+            _ if caller.may_scope(tenant, &resource, right.scope, right.role) => true,
+            (Caller::Person { .. }, Some(token)) => self.shared.auth.permits(token, caller, &resource, right.scope).await?,
+            _ => false,
+        };
         if allowed {
             return self.existing(tenant).await;
         }

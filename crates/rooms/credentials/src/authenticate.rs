@@ -1,5 +1,6 @@
-//! Turns bearer tokens into callers. A token's hash is looked up once and then known from memory, until the view of what is
-//! withdrawn says that something about it changed; its end and the view's age are looked at on every call.
+//! Turns bearer tokens into callers. Of a token of ours the hash is looked up once and then known from memory, until the view of
+//! what is withdrawn says that something about it changed; its end and the view's age are looked at on every call. Who comes
+//! with another token, or with none, is a matter of [`People`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,20 +10,37 @@ use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use signet_crypto::token::{self, TokenKind};
 use signet_db::Db;
+use signet_http::oidc::Oidc;
 use signet_http::reasons::{AUTH_EXPIRED, AUTH_INVALID};
-use signet_http::{Authenticate, BearerToken};
-use signet_model::{Caller, Clock, Refusal, StandingChange, StandingSubject, Timestamp};
+use signet_http::{Authenticate, BearerToken, TenantExists};
+use signet_model::{Caller, Clock, PersonSubject, Refusal, Rights, StandingChange, StandingSubject, TenantId, Timestamp};
 use signet_standing::View;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use crate::reasons::API_TOKEN_REVOKED;
+use crate::reasons::{API_TOKEN_REVOKED, BEARER_TENANT_UNKNOWN};
 use crate::sql;
 
 /// Tokens that are known from memory.
 const MOST_KNOWN: usize = 10_000;
 
 type Hash = [u8; 32];
+
+/// How the caller is called that everybody is when security is off.
+const NOBODY_IN_PARTICULAR: &str = "security-off";
+/// What that caller may do.
+const EVERYTHING_IN_THE_TENANT: &str = "signet:owner";
+
+/// Who is a caller besides the holders of our own tokens.
+pub enum People {
+    /// Nobody.
+    Nobody,
+    /// Whom the tenants' own issuers vouch for.
+    Issuers(Arc<Oidc>),
+    /// Everybody, with or without a token, as an owner of this tenant: security is off. Our own tokens keep their meaning, so
+    /// that what stands above the tenants stays with the operator, and a token that is out of use is still told so.
+    Everybody(TenantId),
+}
 
 /// A token that was looked up.
 #[derive(Clone)]
@@ -38,6 +56,9 @@ pub struct Authenticator {
     db: Db,
     view: View,
     clock: Arc<dyn Clock>,
+    people: People,
+    /// Knows the tenants of people; of our own tokens the tenant was looked up with the token.
+    tenants: Option<Arc<dyn TenantExists>>,
     known: Cache<Hash, Known>,
     /// Grows whenever something is dropped, so that a look-up which began before is not kept after.
     dropped: AtomicU64,
@@ -46,8 +67,17 @@ pub struct Authenticator {
 
 impl Authenticator {
     pub(crate) fn new(db: Db, view: View, clock: Arc<dyn Clock>) -> Self {
+        Self::with(db, view, clock, People::Nobody, None)
+    }
+
+    /// Another one on the same ground that takes these people too.
+    pub(crate) fn beside(&self, people: People, tenants: Arc<dyn TenantExists>) -> Self {
+        Self::with(self.db.clone(), self.view.clone(), Arc::clone(&self.clock), people, Some(tenants))
+    }
+
+    fn with(db: Db, view: View, clock: Arc<dyn Clock>, people: People, tenants: Option<Arc<dyn TenantExists>>) -> Self {
         let changes = Mutex::new(view.changes());
-        Self { db, view, clock, known: Cache::new(MOST_KNOWN), dropped: AtomicU64::new(0), changes }
+        Self { db, view, clock, people, tenants, known: Cache::new(MOST_KNOWN), dropped: AtomicU64::new(0), changes }
     }
 
     /// Forgets every token that something was said about since the last call. Done on the caller's own time, so that a change
@@ -74,6 +104,31 @@ impl Authenticator {
     }
 
     async fn caller(&self, token: &BearerToken) -> Result<Caller, Refusal> {
+        let text = token.expose();
+        if TokenKind::ALL.iter().any(|kind| text.starts_with(kind.prefix())) {
+            return self.holder(token).await;
+        }
+        match &self.people {
+            // A text of other than three parts is no token of an issuer's, and its sender may have meant one of ours.
+            People::Issuers(oidc) if text.split('.').count() == 3 => self.in_its_tenant(oidc.verify(token).await?).await,
+            People::Nobody | People::Issuers(_) => Err(invalid("it is no token of Signet's")),
+            People::Everybody(tenant) => self.in_its_tenant(everybody(tenant)).await,
+        }
+    }
+
+    /// The person, if its tenant is here and enabled.
+    async fn in_its_tenant(&self, person: Caller) -> Result<Caller, Refusal> {
+        if let (Some(tenant), Some(tenants)) = (person.tenant(), &self.tenants) {
+            if !tenants.tenant_exists(tenant).await? {
+                return Err(Refusal::new(&BEARER_TENANT_UNKNOWN, format!("tenant `{tenant}` of this token's issuer does not exist here")));
+            }
+            self.view.check(&[StandingSubject::Tenant(tenant.clone())])?;
+        }
+        Ok(person)
+    }
+
+    /// The caller that holds one of our own tokens.
+    async fn holder(&self, token: &BearerToken) -> Result<Caller, Refusal> {
         let kind = token::BearerToken::parse(token.expose()).map_err(|_| invalid("it is no token of Signet's"))?.kind();
         let hash = token::hash(token.expose());
         self.forget_changed();
@@ -146,4 +201,38 @@ impl Authenticate for Authenticator {
     fn authenticate<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Caller, Refusal>> {
         Box::pin(self.caller(token))
     }
+
+    fn without_token(&self) -> BoxFuture<'_, Option<Result<Caller, Refusal>>> {
+        Box::pin(async move {
+            match &self.people {
+                People::Everybody(tenant) => Some(self.in_its_tenant(everybody(tenant)).await),
+                People::Nobody | People::Issuers(_) => None,
+            }
+        })
+    }
+
+    fn permits<'a>(
+        &'a self,
+        token: &'a BearerToken,
+        caller: &'a Caller,
+        resource: &'a str,
+        scope: &'a str,
+    ) -> BoxFuture<'a, Result<bool, Refusal>> {
+        Box::pin(async move {
+            match (&self.people, caller) {
+                (People::Issuers(oidc), Caller::Person { .. }) => oidc.permits(token, resource, scope).await,
+                (People::Nobody | People::Everybody(_), _)
+                | (
+                    People::Issuers(_),
+                    Caller::OperatorToken | Caller::PlatformToken { .. } | Caller::ApiToken { .. } | Caller::Bus | Caller::System(_),
+                ) => Ok(false),
+            }
+        })
+    }
+}
+
+/// The caller that everybody is when security is off.
+fn everybody(tenant: &TenantId) -> Caller {
+    let rights = Rights::new([EVERYTHING_IN_THE_TENANT.to_owned()], []);
+    Caller::Person { tenant: tenant.clone(), subject: PersonSubject::new(NOBODY_IN_PARTICULAR), rights: Arc::new(rights) }
 }

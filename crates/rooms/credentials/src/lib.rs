@@ -27,7 +27,7 @@ mod sql;
 mod tenant;
 pub mod transition;
 
-pub use authenticate::Authenticator;
+pub use authenticate::{Authenticator, People};
 pub use idempotency::IdempotencyKeys;
 pub use metrics::CredentialMetrics;
 pub use nats::BusProvider;

@@ -53,4 +53,6 @@ signet_model::reasons! {
     API_TOKEN_INVALID_EXPIRY = ("api-token.invalid-expiry", 400, "Let the token end in the future, at most ten years from now.");
     /// The API token was revoked.
     API_TOKEN_REVOKED = ("api-token.revoked", 401, "An owner makes a new one: `signet api-token create --role ROLE --expires 90d`.");
+    /// The token is good, and its issuer's tenant does not exist here.
+    BEARER_TENANT_UNKNOWN = ("bearer.tenant-unknown", 403, "A platform operator makes the tenant: `signet tenant create NAME`.");
 }

@@ -14,7 +14,7 @@ use signet_standing::View;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::authenticate::Authenticator;
+use crate::authenticate::{Authenticator, People};
 use crate::endpoint_token::{DEFAULT_LENGTH, LENGTHS};
 use crate::idempotency::IdempotencyKeys;
 use crate::last_use::LastUse;
@@ -151,6 +151,11 @@ impl CredentialsRoom {
     /// What turns bearer tokens into callers.
     pub fn authenticator(&self) -> Arc<Authenticator> {
         Arc::clone(&self.authenticator)
+    }
+
+    /// The same for a house that also takes these people.
+    pub fn authenticator_for(self: &Arc<Self>, people: People) -> Arc<Authenticator> {
+        Arc::new(self.authenticator.beside(people, self.tenant_register()))
     }
 
     /// What knows which tenants there are.

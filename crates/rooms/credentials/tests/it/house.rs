@@ -12,8 +12,8 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use signet_bus::{Bus, Message, NatsConfig, Pattern, Subject, Subscription};
 use signet_credentials::{
-    BusProvider, CredentialMetrics, CredentialsConfig, CredentialsRoom, OPERATOR_TOKEN_LIFETIME, OperatorTokenParts, Parts,
-    first_operator_token,
+    Authenticator, BusProvider, CredentialMetrics, CredentialsConfig, CredentialsRoom, OPERATOR_TOKEN_LIFETIME, OperatorTokenParts, Parts,
+    People, first_operator_token,
 };
 use signet_crypto::{SealError, Sealer, Secret, SystemEntropy, aead};
 use signet_db::{DatabaseConfig, Db, Statement};
@@ -68,6 +68,21 @@ impl Sealer for TestSealer {
         let wrong = |_| SealError::WrongKey { purpose: purpose.to_owned(), sealed_with: "a".to_owned(), present: "b".to_owned() };
         self.0.open(purpose.as_bytes(), sealed).map_err(wrong)
     }
+}
+
+fn router(room: &Arc<CredentialsRoom>, auth: Arc<Authenticator>, clock: &Arc<FakeClock>) -> Router {
+    RouteTable::new()
+        .routes(room.routes())
+        .into_router(signet_http::Parts {
+            auth,
+            tenants: room.tenant_register(),
+            idempotency: room.idempotency_keys(),
+            clock: Arc::clone(clock) as Arc<dyn signet_model::Clock>,
+            entropy: Arc::new(SystemEntropy),
+            metrics: HttpMetrics::default(),
+            request_deadline: PATIENCE,
+        })
+        .unwrap()
 }
 
 /// What several replicas share.
@@ -246,18 +261,7 @@ impl House {
             },
         })
         .unwrap();
-        let router = RouteTable::new()
-            .routes(room.routes())
-            .into_router(signet_http::Parts {
-                auth: room.authenticator(),
-                tenants: room.tenant_register(),
-                idempotency: room.idempotency_keys(),
-                clock: clock.clone(),
-                entropy,
-                metrics: HttpMetrics::default(),
-                request_deadline: PATIENCE,
-            })
-            .unwrap();
+        let router = router(&room, room.authenticator(), &clock);
         let cap = room.start_cap(&bus).await.unwrap();
         let ecap = room.start_ecap(&bus).await.unwrap();
         eventually("the view is fresh", || async { view.check(&[]).is_ok() }).await;
@@ -278,6 +282,11 @@ impl House {
             ecap,
             site,
         }
+    }
+
+    /// Takes these people from now on, besides the holders of our own tokens.
+    pub(crate) fn admit(&mut self, people: People) {
+        self.router = router(&self.room, self.room.authenticator_for(people), &Arc::new(self.clock.clone()));
     }
 
     /// A further replica on the same database and bus.

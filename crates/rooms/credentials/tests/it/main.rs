@@ -10,6 +10,7 @@ mod house;
 mod idempotency;
 mod life;
 mod lists;
+mod people;
 mod tenancy;
 mod token_house;
 mod tokens;
