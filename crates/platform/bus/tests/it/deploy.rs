@@ -21,6 +21,9 @@ const USERS: [(&str, &str); 4] = [
 
 const BASIC_REQUEST: &str = "kaa.v1.service.ccm.cap.basic-request";
 const BASIC_RESPONSE: &str = "kaa.v1.replica.rep_1.cap.basic-response";
+const TOKEN_REQUEST: &str = "kaa.v1.service.cm.ecap.ep-token-request";
+const TOKEN_RESPONSE: &str = "kaa.v1.replica.rep_1.ecap.ep-token-response";
+const TOKEN_REVOKED: &str = "kaa.v1.events.cm.endpoint.token.revoked";
 const REVOKED: &str = "kaa.v1.events.ccm.client-credentials.basic.revoked";
 /// Revokes everything of a tenant: only the Tenant Manager may say it.
 const UNREGISTERED: &str = "kaa.v1.events.tm.tenant.lifecycle.unregistered";
@@ -96,20 +99,22 @@ impl Foreign {
     }
 }
 
-/// A gateway asks, whoever answers as CCM answers.
+/// A gateway asks, whoever answers as CCM and as CM answers.
 async fn a_gateway_is_answered_by(server: &TestNats, user: &str) {
-    let (ccm, _files) = bus(server, user).await;
-    let mut requests = ccm.subscribe(&pattern(BASIC_REQUEST), Some("ccm"), 8).await.unwrap();
-    settled(&ccm).await;
-    let gateway = foreign(server, "kaa-gateway").await;
-    let mut responses = gateway.client.subscribe(BASIC_RESPONSE).await.unwrap();
-    gateway.client.publish_with_reply(BASIC_REQUEST, BASIC_RESPONSE, "request".into()).await.unwrap();
-    let request = next(&mut requests).await;
-    ccm.publish(&request.reply.unwrap(), None, "response").await.unwrap();
-    let response = tokio::time::timeout(PATIENCE, responses.next()).await.unwrap().unwrap();
-    assert_eq!(&response.payload[..], b"response");
-    assert_eq!(*gateway.complaints.lock(), Vec::<String>::new());
-    assert_eq!((ccm.counters().denied, ccm.last_fault()), (0, None));
+    for (request, response, group) in [(BASIC_REQUEST, BASIC_RESPONSE, "ccm"), (TOKEN_REQUEST, TOKEN_RESPONSE, "cm")] {
+        let (service, _files) = bus(server, user).await;
+        let mut requests = service.subscribe(&pattern(request), Some(group), 8).await.unwrap();
+        settled(&service).await;
+        let gateway = foreign(server, "kaa-gateway").await;
+        let mut responses = gateway.client.subscribe(response).await.unwrap();
+        gateway.client.publish_with_reply(request, response, "request".into()).await.unwrap();
+        let taken = next(&mut requests).await;
+        service.publish(&taken.reply.unwrap(), None, "response").await.unwrap();
+        let answer = tokio::time::timeout(PATIENCE, responses.next()).await.unwrap().unwrap();
+        assert_eq!(&answer.payload[..], b"response");
+        assert_eq!(*gateway.complaints.lock(), Vec::<String>::new());
+        assert_eq!((service.counters().denied, service.last_fault()), (0, None));
+    }
 }
 
 /// A worker feeds a view, answers it, and tells a gateway of a revocation.
@@ -118,6 +123,7 @@ async fn a_view_and_a_gateway_hear_of(server: &TestNats, worker: &str, view: &st
     let (view, _more_files) = bus(server, view).await;
     let gateway = foreign(server, "kaa-gateway").await;
     let mut revoked = gateway.client.subscribe("kaa.v1.events.*.client-credentials.*.revoked").await.unwrap();
+    let mut tokens_revoked = gateway.client.subscribe("kaa.v1.events.*.endpoint.token.revoked").await.unwrap();
     // A round trip within what the gateway may do: nobody hears it, so the server itself answers.
     let mut settled_by = gateway.client.subscribe("kaa.v1.replica.rep_9.cap.basic-response").await.unwrap();
     gateway.client.publish_with_reply(BASIC_REQUEST, "kaa.v1.replica.rep_9.cap.basic-response", "".into()).await.unwrap();
@@ -127,11 +133,17 @@ async fn a_view_and_a_gateway_hear_of(server: &TestNats, worker: &str, view: &st
     let mut questions = worker.subscribe(&pattern(AFTER), Some("signet-feed"), 8).await.unwrap();
     settled(&view).await;
     settled(&worker).await;
-    let batch = vec![OutMessage::new(subject(FEED), "batch"), OutMessage::new(subject(REVOKED), "event")];
+    let batch = vec![
+        OutMessage::new(subject(FEED), "batch"),
+        OutMessage::new(subject(REVOKED), "event"),
+        OutMessage::new(subject(TOKEN_REVOKED), "event"),
+    ];
     worker.publish_confirmed(batch, PATIENCE).await.unwrap();
     assert_eq!(&next(&mut feed).await.payload[..], b"batch");
-    let event = tokio::time::timeout(PATIENCE, revoked.next()).await.unwrap().unwrap();
-    assert_eq!(&event.payload[..], b"event");
+    for events in [&mut revoked, &mut tokens_revoked] {
+        let event = tokio::time::timeout(PATIENCE, events.next()).await.unwrap().unwrap();
+        assert_eq!(&event.payload[..], b"event");
+    }
 
     let asking = tokio::spawn({
         let view = view.clone();

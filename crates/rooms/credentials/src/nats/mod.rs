@@ -335,4 +335,72 @@ mod tests {
         assert_eq!(bounded(&long), long);
         assert_eq!(bounded(&format!("{long}u")), "\u{0}");
     }
+
+    /// Waits with every answer until it may.
+    struct Slow {
+        metrics: CredentialMetrics,
+        begun: Arc<Semaphore>,
+        go: Arc<Semaphore>,
+    }
+
+    impl Protocol for Slow {
+        type Question = ();
+        type Reply = &'static str;
+        const KIND: CredentialKind = CredentialKind::EndpointToken;
+
+        fn metrics(&self) -> &CredentialMetrics {
+            &self.metrics
+        }
+
+        fn now(&self) -> Timestamp {
+            Timestamp::EPOCH
+        }
+
+        fn read(&self, _: &[u8]) -> Result<(Head, ()), DecodeError> {
+            Ok((Head::new("c-1", 0, 0), ()))
+        }
+
+        async fn answer(&self, (): ()) -> &'static str {
+            self.begun.add_permits(1);
+            self.go.acquire().await.unwrap().forget();
+            "answered"
+        }
+
+        fn overloaded(&self) -> &'static str {
+            "overloaded"
+        }
+
+        fn write(&self, _: &Head, reply: &&'static str) -> Vec<u8> {
+            reply.as_bytes().to_vec()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_into_the_queue_is_told_so_at_once_and_the_rest_is_answered() {
+        let (bus, metrics) = (Bus::in_process(), CredentialMetrics::default());
+        let (begun, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let slow = Slow { metrics: metrics.clone(), begun: Arc::clone(&begun), go: Arc::clone(&go) };
+        let provider = BusProvider::new();
+        Desk::open(&provider, &bus, "ask", "group", slow, Limits { concurrency: 2, queue: 3 }).await.unwrap();
+        let mut answers = bus.subscribe(&Pattern::new("reply").unwrap(), None, 64).await.unwrap();
+        let (ask, reply) = (Subject::new("ask").unwrap(), Subject::new("reply").unwrap());
+        for _ in 0..2 {
+            bus.publish(&ask, Some(&reply), "x").await.unwrap();
+        }
+        drop(begun.acquire_many(2).await.unwrap());
+        // Two are worked on; of what comes now three wait.
+        for _ in 0..18 {
+            bus.publish(&ask, Some(&reply), "x").await.unwrap();
+        }
+        for _ in 0..15 {
+            assert_eq!(&answers.next().await.unwrap().payload[..], b"overloaded");
+        }
+        go.add_permits(5);
+        provider.stop().await;
+        for _ in 0..5 {
+            assert_eq!(&answers.next().await.unwrap().payload[..], b"answered");
+        }
+        assert!(answers.try_next().is_none());
+        assert_eq!(metrics.decisions(CredentialKind::EndpointToken, "queue_full"), 15);
+    }
 }

@@ -19,6 +19,7 @@ struct Own {
     identity: String,
     credential: String,
     username: String,
+    endpoint_token: String,
     token_id: String,
     /// An owner's token.
     token: String,
@@ -33,9 +34,19 @@ async fn furnished(house: &House, tenant: &'static str) -> Own {
     let username = format!("user-of-{tenant}");
     let body = json!({"kind": "basic", "username": username, "password": "pw", "identity": identity["id"]});
     let credential = house.post(&format!("{base}/credentials"), &body).await.good();
+    let more = json!({"token": "tok1", "identity": identity["id"]});
+    let endpoint_token = house.make_token(tenant, &format!("app-of-{tenant}"), "ep-1", &more).await.good();
     let (token, token_id) = house.api_token(&tenant.parse().unwrap(), "owner").await;
     let text = |value: &Value| value["id"].as_str().unwrap().to_owned();
-    Own { tenant, identity: text(&identity), credential: text(&credential), username, token_id, token }
+    Own {
+        tenant,
+        identity: text(&identity),
+        credential: text(&credential),
+        username,
+        endpoint_token: text(&endpoint_token),
+        token_id,
+        token,
+    }
 }
 
 /// A route with its place for an id, and the body that it takes.
@@ -53,6 +64,7 @@ enum Held {
     Nothing,
     Identity,
     Credential,
+    EndpointToken,
     Token,
 }
 
@@ -72,6 +84,12 @@ fn calls() -> Vec<Call> {
         post("/api-tokens", json!({"role": "owner", "expires_at": "2026-06-01T00:00:00Z"}), Held::Nothing),
         post("/identities/{id}/enable", json!({}), Held::Identity),
         post("/identities/{id}/disable", json!({}), Held::Identity),
+        get("/credentials?kind=endpoint_token&endpoint=ep-1", Held::Nothing),
+        get("/credentials/{id}", Held::EndpointToken),
+        post("/credentials", json!({"kind": "endpoint_token", "application": "new", "endpoint": "ep-1"}), Held::Nothing),
+        post("/credentials/{id}/suspend", json!({}), Held::EndpointToken),
+        post("/credentials/{id}/resume", json!({}), Held::EndpointToken),
+        post("/credentials/{id}/revoke", json!({}), Held::EndpointToken),
         post("/credentials/{id}/suspend", json!({}), Held::Credential),
         post("/credentials/{id}/resume", json!({}), Held::Credential),
         post("/credentials/{id}/revoke", json!({}), Held::Credential),
@@ -84,6 +102,7 @@ fn id_of(own: &Own, held: Held) -> &str {
         Held::Nothing => "",
         Held::Identity => &own.identity,
         Held::Credential => &own.credential,
+        Held::EndpointToken => &own.endpoint_token,
         Held::Token => &own.token_id,
     }
 }
@@ -92,7 +111,7 @@ fn absent_id(held: Held) -> String {
     match held {
         Held::Nothing => String::new(),
         Held::Identity => format!("idn_{}", "7".repeat(32)),
-        Held::Credential => "7".repeat(20),
+        Held::Credential | Held::EndpointToken => "7".repeat(20),
         Held::Token => format!("atk_{}", "7".repeat(32)),
     }
 }
@@ -149,7 +168,7 @@ on_both! {
         let page = house.send("GET", "/api/v1/tenants/rival/credentials?limit=1", &b.token, &[], None).await.good();
         let after = page["next"].as_str().unwrap();
         let taken = house.send("GET", &format!("/api/v1/tenants/acme/credentials?after={after}"), &a.token, &[], None).await.good();
-        assert!(taken["items"].as_array().unwrap().iter().all(|item| item["id"] == json!(a.credential)), "{taken}");
+        assert!(taken["items"].as_array().unwrap().iter().all(|item| [&a.credential, &a.endpoint_token].iter().any(|own| item["id"] == json!(own))), "{taken}");
         // The same username is another user, with another password, in each tenant.
         let body = json!({"kind": "basic", "username": a.username, "password": "other"}).to_string();
         house.send("POST", "/api/v1/tenants/rival/credentials", &b.token, &[], Some(body.as_bytes())).await.good();
