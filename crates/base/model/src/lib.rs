@@ -33,5 +33,5 @@ pub use reason::{ExitCode, Reason, Refusal, kinds};
 pub use rights::{PersonSubject, Rights, TENANT_RESOURCE};
 pub use scope::{Entropy, Scope};
 pub use standing::StandingSubject;
-pub use state::{CredentialKind, CredentialState, Enabled, IdentityKind};
+pub use state::{CredentialKind, CredentialState, Enabled, IdentityKind, TenantState};
 pub use time::{Clock, TimeFormatError, Timestamp};

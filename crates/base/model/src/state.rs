@@ -92,7 +92,29 @@ impl CredentialState {
 }
 
 words! {
-    /// Tenants, identities and services are enabled or disabled.
+    /// Where a tenant stands in its life.
+    TenantState {
+        /// What leans on it works.
+        Enabled = "enabled",
+        /// Everything that leans on it is refused.
+        Disabled = "disabled",
+        /// Deleted: refused like a disabled one, and gone for good when its grace has passed.
+        Deleting = "deleting",
+    }
+}
+
+impl TenantState {
+    /// Whether what leans on the tenant works.
+    pub const fn works(self) -> bool {
+        match self {
+            Self::Enabled => true,
+            Self::Disabled | Self::Deleting => false,
+        }
+    }
+}
+
+words! {
+    /// Identities and services are enabled or disabled, and so is what leans on a tenant.
     Enabled {
         /// Works.
         Enabled = "enabled",

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use signet_model::{AuditEntry, kinds};
 
 use crate::types::{
-    ApiToken, CheckDecision, Credential, CredentialCheck, Identity, MadeEndpointToken, NewApiToken, NewBasicCredential, NewEndpointToken,
-    NewIdentity, NewTenant, Page, PublicKeys, Tenant, Transition, TransitionRequest,
+    ApiToken, CheckDecision, Credential, CredentialCheck, Deletion, Identity, MadeEndpointToken, NewApiToken, NewBasicCredential,
+    NewEndpointToken, NewIdentity, NewTenant, Page, PublicKeys, Tenant, Transition, TransitionRequest,
 };
 use crate::{Client, ClientError};
 
@@ -88,6 +88,18 @@ impl Client {
     /// Makes a tenant.
     pub async fn create_tenant(&self, new: &NewTenant) -> Result<Tenant, ClientError> {
         self.send("/api/v1/tenants", new).await
+    }
+
+    /// Enables or disables a tenant.
+    pub async fn set_tenant_enabled(&self, tenant: &str, enabled: bool, body: &TransitionRequest) -> Result<Tenant, ClientError> {
+        self.send(&under(tenant, if enabled { "enable" } else { "disable" })?, body).await
+    }
+
+    /// Deletes a tenant.
+    pub async fn delete_tenant(&self, tenant: &str, deletion: &Deletion, body: &TransitionRequest) -> Result<Tenant, ClientError> {
+        let path = format!("/api/v1/tenants/{}", segment(tenant)?);
+        let force = deletion.force.then_some("true");
+        self.remove(&with_query(path, &[("grace", deletion.grace.as_deref()), ("force", force)]), body).await
     }
 
     /// Identities of a tenant, newest first.

@@ -83,6 +83,10 @@ impl Client {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    pub(crate) async fn remove<B: Serialize + Sync, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, ClientError> {
+        self.call(Method::DELETE, path, Some(body)).await
+    }
+
     async fn call<B: Serialize + Sync, T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&B>) -> Result<T, ClientError> {
         let mut request = self.http.request(method, format!("{}{path}", self.url.base())).header(ACCEPT, "application/json");
         if let Some(token) = &self.token {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use signet_model::{
-    ApiTokenId, CredentialId, CredentialKind, CredentialState, Enabled, IdentityId, IdentityKind, Role, TenantId, Timestamp,
+    ApiTokenId, CredentialId, CredentialKind, CredentialState, Enabled, IdentityId, IdentityKind, Role, TenantId, TenantState, Timestamp,
 };
 
 /// One page of a list.
@@ -23,10 +23,13 @@ pub struct Page<T> {
 pub struct Tenant {
     /// Its name, which is its id.
     pub id: TenantId,
-    /// Enabled or disabled.
-    pub state: Enabled,
+    /// Enabled, disabled or being deleted.
+    pub state: TenantState,
     /// Since when it exists.
     pub created_at: Timestamp,
+    /// When everything of it is removed; only of one that is being deleted.
+    #[serde(default)]
+    pub purge_at: Option<Timestamp>,
     /// Further members.
     #[serde(flatten)]
     pub more: Map<String, Value>,
@@ -216,6 +219,15 @@ pub struct TransitionRequest {
     /// Why, for the audit log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// How a tenant is deleted.
+#[derive(Clone, Debug, Default)]
+pub struct Deletion {
+    /// How long it can be taken back, such as `24h`; the server's default when absent.
+    pub grace: Option<String>,
+    /// Although the Tenant Manager keeps it.
+    pub force: bool,
 }
 
 /// A move in a credential's life.

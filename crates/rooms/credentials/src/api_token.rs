@@ -90,6 +90,7 @@ impl CredentialsRoom {
     ) -> Result<MadeApiToken, Refusal> {
         self.ledger
             .decide(|| async {
+                self.working_tenant(scope).await?;
                 let now = scope.now();
                 let text = BearerToken::generate(TokenKind::Api, scope.entropy.as_ref());
                 let token = ApiToken {
@@ -107,6 +108,7 @@ impl CredentialsRoom {
                     .with("expires_at", token.expires_at.to_string());
                 let change = Change::new(record)
                     .expecting(Expect::write(sql::api_token::insert(&scope.tenant, &token, &text.hash()), 1))
+                    .expecting(Expect::guard(sql::tenant::enabled(&scope.tenant), 1))
                     .idempotent(remember(&token)?);
                 Ok(Decided::commit(change, MadeApiToken { token, text }))
             })

@@ -16,6 +16,7 @@ use crate::reasons::{
 };
 use crate::revocation::Gone;
 use crate::sql::{self, Cursor};
+use crate::sweep::Key;
 use crate::tenant::Remember;
 use crate::transition::{Outcome, Request, takes_away, transition};
 
@@ -102,14 +103,18 @@ impl CredentialsRoom {
             None => None,
         };
         self.refuse_taken(scope, username).await?;
+        self.working_tenant(scope).await?;
         let hash = self.pool.hash(password, HASH_DEADLINE).await?;
         let credential = self
             .ledger
             .decide(|| async {
                 self.refuse_taken(scope, username).await?;
                 let now = scope.now();
+                let id = CredentialId::generate(now, scope.entropy.as_ref());
+                let leaning = self.leaning(scope, identity.as_ref(), &Key::of(now, &id)).await?;
+                leaning.gives?;
                 let credential = Credential {
-                    id: CredentialId::generate(now, scope.entropy.as_ref()),
+                    id,
                     kind: CredentialKind::Basic,
                     state: CredentialState::Inactive,
                     username: Some(username.as_str().to_owned()),
@@ -124,10 +129,10 @@ impl CredentialsRoom {
                 let mut record = AuditRecord::new(scope, "credential.create", credential.id.as_str())
                     .with("kind", credential.kind.as_str())
                     .with("username", username.as_str());
-                let mut expect = vec![Expect::write(sql::credential::insert_basic(&scope.tenant, &credential, username, &hash), 1)];
+                let insert = sql::credential::insert_basic(&scope.tenant, &credential, username, &hash);
+                let expect = vec![Expect::write(insert, 1), leaning.guard];
                 if let Some(identity) = &identity {
                     record = record.with("identity", identity.as_str());
-                    expect.push(Expect::guard(sql::identity::exists(&scope.tenant, identity), 1));
                 }
                 let change = Change { expect, ..Change::new(record) }.idempotent(remember(&credential)?);
                 Ok(Decided::commit(change, credential))
@@ -188,7 +193,13 @@ impl CredentialsRoom {
                     Outcome::Illegal => Ok(Decided::Refuse(illegal(scope, &credential, request))),
                     Outcome::Transition { to } => {
                         let now = scope.now();
-                        let change = self.move_change(scope, &credential, to, reason, now);
+                        let key = Key::of(credential.created_at, &credential.id);
+                        let leaning = self.leaning(scope, credential.identity.as_ref(), &key).await?;
+                        if to.usable() {
+                            leaning.gives?;
+                        }
+                        let tells = takes_away(from, to) && leaning.tells;
+                        let change = self.move_change(scope, &credential, to, reason, now, tells).expecting(leaning.guard);
                         let version = credential.version.saturating_add(1);
                         let credential = Credential { state: to, updated_at: now, version, ..credential };
                         Ok(Decided::commit(change, (Moved { credential, changed: true }, from)))
@@ -202,7 +213,15 @@ impl CredentialsRoom {
         Ok(moved)
     }
 
-    fn move_change(&self, scope: &Scope, credential: &Credential, to: CredentialState, reason: Option<&str>, now: Timestamp) -> Change {
+    fn move_change(
+        &self,
+        scope: &Scope,
+        credential: &Credential,
+        to: CredentialState,
+        reason: Option<&str>,
+        now: Timestamp,
+        tells: bool,
+    ) -> Change {
         let action = match to {
             CredentialState::Suspended => "credential.suspend",
             CredentialState::Revoked => "credential.revoke",
@@ -221,7 +240,7 @@ impl CredentialsRoom {
         let mut change = Change::new(record)
             .expecting(Expect::write(sql::credential::set_state(&scope.tenant, credential, to, now), 1))
             .standing(standing);
-        if takes_away(credential.state, to) {
+        if tells {
             change.events = self.revoked_events(scope, &[credential.gone()]);
         }
         change

@@ -4,6 +4,7 @@
 //! A request of the bus names an application and a token, never a tenant. So a token is unique in its application over all
 //! tenants, and an application belongs to the tenant that used it first. Only the SHA-256 of a token is kept.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use crate::reasons::{
 use crate::revocation::Gone;
 use crate::sql::endpoint_token::{KnownToken, OfEndpoint};
 use crate::sql::{self, endpoint_token as rows};
+use crate::sweep::Key;
 use crate::tenant::Remember;
 use crate::transition::{Outcome, Request, transition};
 
@@ -184,8 +186,11 @@ impl CredentialsRoom {
                     return Ok(Decided::Refuse(Refusal::new(&ENDPOINT_TOKEN_TAKEN, detail)));
                 }
                 let now = scope.now();
+                let id = CredentialId::generate(now, scope.entropy.as_ref());
+                let leaning = self.leaning(scope, identity.as_ref(), &Key::of(now, &id)).await?;
+                leaning.gives?;
                 let credential = Credential {
-                    id: CredentialId::generate(now, scope.entropy.as_ref()),
+                    id,
                     kind: CredentialKind::EndpointToken,
                     state: CredentialState::Inactive,
                     username: None,
@@ -201,15 +206,14 @@ impl CredentialsRoom {
                     .with("kind", credential.kind.as_str())
                     .with("application", new.application.as_str())
                     .with("endpoint", new.endpoint.as_str());
-                let mut expect = vec![match owner {
+                let owned = match owner {
                     Some(_) => Expect::guard(rows::owns(&scope.tenant, &new.application), 1),
                     None => Expect::write(rows::claim(&scope.tenant, &new.application, now), 1),
-                }];
+                };
                 if let Some(identity) = &identity {
                     record = record.with("identity", identity.as_str());
-                    expect.push(Expect::guard(sql::identity::exists(&scope.tenant, identity), 1));
                 }
-                expect.push(Expect::write(rows::insert(&scope.tenant, &credential, &hash), 1));
+                let expect = vec![owned, leaning.guard, Expect::write(rows::insert(&scope.tenant, &credential, &hash), 1)];
                 let change = Change { expect, ..Change::new(record) }.idempotent(remember(&credential)?);
                 Ok(Decided::commit(change, credential))
             })
@@ -340,7 +344,7 @@ impl CredentialsRoom {
                 let page = rows::oldest_of(&scope.tenant, endpoint, MOST_DELETED);
                 let tokens = sql::all(&self.db, page, rows::read_of_endpoint).await?;
                 let Some(last) = tokens.last() else { return Ok(Decided::Same(Vec::new())) };
-                let change = self.deletion(scope, endpoint, &tokens, last);
+                let change = self.deletion(scope, endpoint, &tokens, last).await?;
                 Ok(Decided::commit(change, tokens))
             })
             .await?;
@@ -350,26 +354,47 @@ impl CredentialsRoom {
         Ok(deleted.len())
     }
 
-    fn deletion(&self, scope: &Scope, endpoint: &EndpointId, tokens: &[OfEndpoint], last: &OfEndpoint) -> Change {
-        let usable: Vec<Gone> = tokens.iter().filter(|token| token.state.usable()).map(|token| token.gone.clone()).collect();
+    async fn deletion(&self, scope: &Scope, endpoint: &EndpointId, tokens: &[OfEndpoint], last: &OfEndpoint) -> Result<Change, Refusal> {
+        let usable: Vec<&OfEndpoint> = tokens.iter().filter(|token| token.state.usable()).collect();
+        let (told, guards) = self.what_tells(scope, &usable).await?;
         let versions = tokens.iter().fold(0_i64, |sum, token| sum.saturating_add(token.version));
         let (count, count_i64) = (tokens.len(), i64::try_from(tokens.len()).unwrap_or(i64::MAX));
         let record = AuditRecord::new(scope, "endpoint.unregister", endpoint.as_str())
             .with("tokens", count.to_string())
-            .with("usable", usable.len().to_string());
+            .with("usable", told.len().to_string());
         let mut change = Change::new(record)
             .expecting(Expect::guard(rows::unmoved(&scope.tenant, endpoint, last, count_i64, versions), 1))
             .expecting(Expect::write(rows::delete(&scope.tenant, endpoint, last), u64::try_from(count).unwrap_or(u64::MAX)));
+        change.expect.extend(guards);
         change.standing = usable
             .iter()
             .map(|token| StandingEntry {
-                subject: StandingSubject::Credential(scope.tenant.clone(), token.id.clone()),
+                subject: StandingSubject::Credential(scope.tenant.clone(), token.gone.id.clone()),
                 good: false,
                 reason: Some(CREDENTIAL_REVOKED.code.to_owned()),
             })
             .collect();
-        change.events = self.revoked_events(scope, &usable);
-        change
+        change.events = self.revoked_events(scope, &told);
+        Ok(change)
+    }
+
+    /// Those of which the gateways have still to hear, and what the commit must stand on for that. While tenant and identity work,
+    /// one look at an identity is enough for all of its tokens.
+    async fn what_tells(&self, scope: &Scope, usable: &[&OfEndpoint]) -> Result<(Vec<Gone>, Vec<Expect>), Refusal> {
+        let (mut told, mut guards, mut working) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for token in usable {
+            if !working.contains(&token.identity) {
+                let leaning = self.leaning(scope, token.identity.as_ref(), &Key::of(token.created_at, &token.gone.id)).await?;
+                guards.push(leaning.guard);
+                if leaning.works {
+                    working.insert(token.identity.clone());
+                } else if !leaning.tells {
+                    continue;
+                }
+            }
+            told.push(token.gone.clone());
+        }
+        Ok((told, guards))
     }
 
     /// What a request of the bus is done as, in the tenant that its token belongs to.

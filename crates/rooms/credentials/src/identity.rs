@@ -1,16 +1,16 @@
-//! Identities: what acts. Disabling one takes every usable credential of it back at once, in one commit.
+//! Identities: what acts. Disabling one refuses every credential of it at once.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use signet_db::{DbError, Row};
 use signet_ledger::{Change, Decided, Expect, StandingEntry};
 use signet_model::{AuditRecord, Enabled, IdentityId, IdentityKind, IdentityName, Refusal, Scope, StandingSubject, Timestamp, log_text};
 
-use crate::reasons::{
-    IDENTITY_DISABLED, IDENTITY_EXISTS, IDENTITY_INVALID_LABELS, IDENTITY_INVALID_NAME, IDENTITY_NOT_FOUND, IDENTITY_TOO_MANY_CREDENTIALS,
-};
+use crate::reasons::{IDENTITY_DISABLED, IDENTITY_EXISTS, IDENTITY_INVALID_LABELS, IDENTITY_INVALID_NAME, IDENTITY_NOT_FOUND};
 use crate::revocation::Gone;
 use crate::sql::{self, Cursor, parsed};
+use crate::sweep::Sweep;
 use crate::tenant::Remember;
 use crate::{CredentialsRoom, internal};
 
@@ -20,8 +20,10 @@ const MOST_LABELS: usize = 32;
 const LONGEST_LABEL_NAME: usize = 63;
 /// Longest value of a label, in characters.
 const LONGEST_LABEL_VALUE: usize = 255;
-/// Most usable credentials that one commit takes back.
-const MOST_TAKEN_BACK: u32 = 1_000;
+/// Most usable credentials that are told of in the very commit that disables their identity.
+const MOST_AT_ONCE: u32 = 500;
+/// How often that is tried before their telling is left to a sweep.
+const MOST_ATTEMPTS_AT_ONCE: usize = 2;
 
 /// An identity as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +146,7 @@ impl CredentialsRoom {
                     let detail = format!("tenant `{}` has an identity `{}` already", scope.tenant, new.name);
                     return Ok(Decided::Refuse(Refusal::new(&IDENTITY_EXISTS, detail)));
                 }
+                self.working_tenant(scope).await?;
                 let now = scope.now();
                 let identity = Identity {
                     id: IdentityId::generate(now, scope.entropy.as_ref()),
@@ -159,7 +162,10 @@ impl CredentialsRoom {
                     .with("name", identity.name.as_str())
                     .with("kind", identity.kind.as_str());
                 let insert = sql::identity::insert(&scope.tenant, &identity).map_err(|error| internal(&error))?;
-                let change = Change::new(record).expecting(Expect::write(insert, 1)).idempotent(remember(&identity)?);
+                let change = Change::new(record)
+                    .expecting(Expect::write(insert, 1))
+                    .expecting(Expect::guard(sql::tenant::enabled(&scope.tenant), 1))
+                    .idempotent(remember(&identity)?);
                 Ok(Decided::commit(change, identity))
             })
             .await
@@ -189,8 +195,8 @@ impl CredentialsRoom {
         sql::all(&self.db, sql::identity::newest(&scope.tenant, after, limit), sql::identity::read).await
     }
 
-    /// Enables or disables an identity. Disabling sends one revoked event for each credential that was usable; enabling sends
-    /// none.
+    /// Enables or disables an identity. Disabling sends one revoked event for each credential that could be used: in the same
+    /// commit where they are few, else by a [sweep](crate::sweep) behind it. Enabling sends none.
     pub(crate) async fn switch_identity(
         &self,
         scope: &Scope,
@@ -198,67 +204,85 @@ impl CredentialsRoom {
         to: Enabled,
         reason: Option<&str>,
     ) -> Result<Switched, Refusal> {
-        self.ledger
+        let attempts = AtomicUsize::new(0);
+        let switched = self
+            .ledger
             .decide(|| async {
+                let attempt = attempts.fetch_add(1, Ordering::Relaxed);
                 let identity = self.identity(scope, wanted).await?;
                 if identity.state == to {
                     return Ok(Decided::Same(Switched { identity, changed: false }));
                 }
-                let usable = match to {
-                    Enabled::Enabled => None,
-                    Enabled::Disabled => Some(self.usable_credentials(scope, &identity.id).await?),
-                };
                 let now = scope.now();
-                let change = self.switch_change(scope, &identity, to, reason, usable.as_deref(), now);
+                let change = switch_change(scope, &identity, to, reason, now);
+                let change = match to {
+                    Enabled::Enabled => self.giving_back(scope, &identity, change).await?,
+                    Enabled::Disabled => self.taking_back(scope, &identity, change, attempt).await?,
+                };
                 let version = identity.version.saturating_add(1);
                 let identity = Identity { state: to, updated_at: now, version, ..identity };
                 Ok(Decided::commit(change, Switched { identity, changed: true }))
             })
-            .await
+            .await?;
+        self.sweeps_wait.notify_one();
+        Ok(switched)
     }
 
-    fn switch_change(
-        &self,
-        scope: &Scope,
-        identity: &Identity,
-        to: Enabled,
-        reason: Option<&str>,
-        usable: Option<&[Usable]>,
-        now: Timestamp,
-    ) -> Change {
-        let action = match to {
-            Enabled::Enabled => "identity.enable",
-            Enabled::Disabled => "identity.disable",
-        };
-        let record = AuditRecord::new(scope, action, identity.id.as_str()).because(reason.map(str::to_owned));
-        let standing = StandingEntry {
-            subject: StandingSubject::Identity(scope.tenant.clone(), identity.id.clone()),
-            good: to == Enabled::Enabled,
-            reason: (to == Enabled::Disabled).then(|| IDENTITY_DISABLED.code.to_owned()),
-        };
-        let write = sql::identity::set_state(&scope.tenant, identity, to, now);
-        let mut change = Change::new(record).expecting(Expect::write(write, 1)).standing(standing);
-        if let Some(usable) = usable {
-            let count = i64::try_from(usable.len()).unwrap_or(i64::MAX);
-            let versions = usable.iter().fold(0_i64, |sum, credential| sum.saturating_add(credential.version));
-            let unmoved = sql::identity::usable_credentials_unmoved(&scope.tenant, &identity.id, count, versions);
-            change = change.expecting(Expect::guard(unmoved, 1));
-            change.record.detail.insert("credentials", usable.len().to_string());
-            let gone: Vec<Gone> = usable.iter().map(|credential| credential.gone.clone()).collect();
-            change.events = self.revoked_events(scope, &gone);
+    async fn giving_back(&self, scope: &Scope, identity: &Identity, change: Change) -> Result<Change, Refusal> {
+        self.working_tenant(scope).await?;
+        Ok(change
+            .expecting(Expect::guard(sql::tenant::enabled(&scope.tenant), 1))
+            .effecting(sql::sweep::end_announcement(&scope.tenant, Some(&identity.id))))
+    }
+
+    /// Adds what the gateways must hear, now or by a sweep.
+    async fn taking_back(&self, scope: &Scope, identity: &Identity, change: Change, attempt: usize) -> Result<Change, Refusal> {
+        let tenant = self.existing_tenant(scope).await?;
+        let change = change.expecting(Expect::guard(sql::tenant::unmoved(&tenant.id, tenant.version), 1));
+        if !tenant.state.works() {
+            // Nothing of it can be used. What a sweep of the tenant has not told yet is told by one of the identity.
+            return Ok(change.effecting(sql::sweep::split_off(&scope.tenant, &identity.id, scope.now())));
         }
-        change
+        let usable = self.usable_credentials(scope, &identity.id).await?;
+        match usable {
+            // Credentials that move all the time must not keep their identity from being disabled.
+            Some(usable) if attempt < MOST_ATTEMPTS_AT_ONCE => {
+                let count = i64::try_from(usable.len()).unwrap_or(i64::MAX);
+                let versions = usable.iter().fold(0_i64, |sum, credential| sum.saturating_add(credential.version));
+                let unmoved = sql::identity::usable_credentials_unmoved(&scope.tenant, &identity.id, count, versions);
+                let mut change = change.expecting(Expect::guard(unmoved, 1));
+                change.record.detail.insert("credentials", usable.len().to_string());
+                let gone: Vec<Gone> = usable.into_iter().map(|usable| usable.gone).collect();
+                change.events = self.revoked_events(scope, &gone);
+                Ok(change)
+            }
+            Some(_) | None => Ok(change.expecting(Expect::write(sql::sweep::insert(&Sweep::of_identity(scope, &identity.id)), 1))),
+        }
     }
 
-    async fn usable_credentials(&self, scope: &Scope, id: &IdentityId) -> Result<Vec<Usable>, Refusal> {
-        let statement = sql::identity::usable_credentials(&scope.tenant, id, MOST_TAKEN_BACK.saturating_add(1));
+    /// The identity's usable credentials; none when they are too many for one commit.
+    async fn usable_credentials(&self, scope: &Scope, id: &IdentityId) -> Result<Option<Vec<Usable>>, Refusal> {
+        let statement = sql::identity::usable_credentials(&scope.tenant, id, MOST_AT_ONCE.saturating_add(1));
         let usable = sql::all(&self.db, statement, read_usable).await?;
-        if usable.len() > usize::try_from(MOST_TAKEN_BACK).unwrap_or(usize::MAX) {
-            let detail = format!("identity `{id}` has more than {MOST_TAKEN_BACK} usable credentials");
-            return Err(Refusal::new(&IDENTITY_TOO_MANY_CREDENTIALS, detail));
-        }
-        Ok(usable)
+        let fits = usable.len() <= usize::try_from(MOST_AT_ONCE).unwrap_or(usize::MAX);
+        Ok(fits.then_some(usable))
     }
+}
+
+/// The change of an identity's row with its standing.
+fn switch_change(scope: &Scope, identity: &Identity, to: Enabled, reason: Option<&str>, now: Timestamp) -> Change {
+    let action = match to {
+        Enabled::Enabled => "identity.enable",
+        Enabled::Disabled => "identity.disable",
+    };
+    let record = AuditRecord::new(scope, action, identity.id.as_str()).because(reason.map(str::to_owned));
+    let standing = StandingEntry {
+        subject: StandingSubject::Identity(scope.tenant.clone(), identity.id.clone()),
+        good: to == Enabled::Enabled,
+        reason: (to == Enabled::Disabled).then(|| IDENTITY_DISABLED.code.to_owned()),
+    };
+    let write = sql::identity::set_state(&scope.tenant, identity, to, now);
+    Change::new(record).expecting(Expect::write(write, 1)).standing(standing)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod endpoint_token;
 mod idempotency;
 mod identity;
 mod last_use;
+mod leaning;
 mod metrics;
 mod nats;
 mod operator_token;
@@ -24,7 +25,9 @@ mod revocation;
 mod room;
 mod schema;
 mod sql;
+mod sweep;
 mod tenant;
+mod tenants_seen;
 pub mod transition;
 
 pub use authenticate::{Authenticator, People};
@@ -36,5 +39,6 @@ pub use reasons::REASONS;
 pub use rest::bodies_that_accept;
 pub use room::{CredentialsConfig, CredentialsError, CredentialsRoom, Parts};
 pub use schema::migrations;
+pub use tenant::DELETION_GRACE;
 
 use room::internal;

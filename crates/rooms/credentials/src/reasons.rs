@@ -6,7 +6,17 @@ signet_model::reasons! {
     /// The tenant's name is not allowed.
     TENANT_INVALID_NAME = ("tenant.invalid-name", 400, "Use 1 to 64 letters, digits, `.`, `_` and `-`, beginning with a letter or digit.");
     /// The tenant is disabled, and everything that leans on it is refused.
-    TENANT_DISABLED = ("tenant.disabled", 403, "A platform operator has to enable the tenant again.");
+    TENANT_DISABLED = ("tenant.disabled", 403, "A platform operator has to enable the tenant again: `signet tenant enable NAME`.");
+    /// The tenant's grace has passed, and what it held is being removed.
+    TENANT_BEING_PURGED = ("tenant.being-purged", 409, "Nothing takes it back; when it is gone, its name is free: `signet tenant create NAME`.");
+    /// The tenant's credentials are being revoked, which is done to all of them or to none.
+    TENANT_SWEEP_UNDER_WAY = ("tenant.sweep-under-way", 409, "Try again a little later; `signet tenant show NAME` tells how far it has come.");
+    /// The tenant cannot be deleted.
+    TENANT_PROTECTED = ("tenant.protected", 409, "Disable it instead: `signet tenant disable NAME`.");
+    /// The Tenant Manager decides about this tenant.
+    TENANT_MANAGED = ("tenant.managed", 409, "Delete it in the Tenant Manager, or here all the same with `--force`.");
+    /// The grace is not allowed.
+    TENANT_INVALID_GRACE = ("tenant.invalid-grace", 400, "Give a length of time such as 24h, of at most 366 days; 0s removes at once.");
     /// An identity of that name exists already in this tenant.
     IDENTITY_EXISTS = ("identity.exists", 409, "Choose another name, or use what exists: `signet identity list`.");
     /// The tenant has no such identity.
@@ -17,8 +27,8 @@ signet_model::reasons! {
     IDENTITY_INVALID_LABELS = ("identity.invalid-labels", 400, "Use at most 32 labels with names of 1 to 63 and values of up to 255 characters, without control characters.");
     /// The identity is disabled, and every credential of it is refused.
     IDENTITY_DISABLED = ("identity.disabled", 403, "Enable the identity again: `signet identity enable ID`.");
-    /// The identity has more usable credentials than can be taken back in one commit.
-    IDENTITY_TOO_MANY_CREDENTIALS = ("identity.too-many-credentials", 409, "Revoke credentials that are no longer needed, then disable the identity.");
+    /// The gateways are still being told that the identity was disabled; until they are, nothing is given to it.
+    IDENTITY_SWEEP_UNDER_WAY = ("identity.sweep-under-way", 409, "Try again a little later, or enable the identity first: `signet identity enable ID`.");
     /// The username is taken in this tenant; a revoked credential keeps its username.
     CREDENTIAL_USERNAME_TAKEN = ("credential.username-taken", 409, "Choose another username, or use the credential that has it: `signet credential list --username NAME`.");
     /// The tenant has no such credential.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quick_cache::sync::Cache;
 use signet_bus::BusError;
 use signet_db::Db;
 use signet_http::{IdempotencyStore, Route, TenantExists};
 use signet_kaa::subject::InstanceName;
 use signet_ledger::Ledger;
-use signet_model::{Clock, Entropy, Refusal, ReplicaId, TenantId, kinds};
+use signet_model::{Clock, Entropy, Refusal, ReplicaId, kinds};
 use signet_standing::View;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -20,10 +20,9 @@ use crate::idempotency::IdempotencyKeys;
 use crate::last_use::LastUse;
 use crate::metrics::CredentialMetrics;
 use crate::password_pool::PasswordPool;
+use crate::tenants_seen::TenantsSeen;
 use crate::{rest, sql};
 
-/// Tenants whose existence is known from memory.
-const MOST_TENANTS_SEEN: usize = 100_000;
 /// Shortest time between two counts of all credentials.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
 /// A count may take this part of the time, so that ten million rows are counted more seldom than ten.
@@ -112,7 +111,9 @@ pub struct CredentialsRoom {
     pub(crate) config: CredentialsConfig,
     pub(crate) pool: PasswordPool,
     pub(crate) last_use: LastUse,
-    pub(crate) tenants_seen: Cache<TenantId, ()>,
+    pub(crate) tenants_seen: TenantsSeen,
+    /// Told when there is something to sweep.
+    pub(crate) sweeps_wait: Notify,
     authenticator: Arc<Authenticator>,
 }
 
@@ -127,6 +128,7 @@ impl CredentialsRoom {
             return Err(CredentialsError::Configuration(format!("kaa.ep_token_length: wanted {shortest} to {longest}")));
         }
         let pool = PasswordPool::start(parts.config.bcrypt_cost, Arc::clone(&parts.entropy))?;
+        let tenants_seen = TenantsSeen::new(&parts.view);
         let authenticator = Arc::new(Authenticator::new(parts.db.clone(), parts.view, Arc::clone(&parts.clock)));
         Ok(Arc::new(Self {
             db: parts.db,
@@ -138,7 +140,8 @@ impl CredentialsRoom {
             config: parts.config,
             pool,
             last_use: LastUse::new(),
-            tenants_seen: Cache::new(MOST_TENANTS_SEEN),
+            tenants_seen,
+            sweeps_wait: Notify::new(),
             authenticator,
         }))
     }

@@ -98,11 +98,36 @@ CREATE INDEX credential_newest_of_endpoint ON credential (endpoint, tenant, crea
 CREATE INDEX credential_newest_of_application ON credential (application, tenant, created_at, id) WHERE kind = 'endpoint_token';
 ";
 
+/// `tenant.purge_at`: when a deleted tenant is removed. `sweep`: one row per tenant (empty `identity`) or identity about whose
+/// credentials the gateways have still to be told; `passed` is how far that has come, `told` up to where an earlier one had.
+const SWEEPS: &str = r"
+ALTER TABLE tenant ADD COLUMN purge_at {int8};
+ALTER TABLE tenant ADD COLUMN managed {int8} NOT NULL DEFAULT 0;
+ALTER TABLE tenant ADD COLUMN unregistered {int8} NOT NULL DEFAULT 0;
+CREATE INDEX tenant_purge ON tenant (purge_at) WHERE purge_at IS NOT NULL;
+
+CREATE TABLE sweep (
+    tenant     {text_c} NOT NULL,
+    identity   {text_c} NOT NULL,
+    work       {text_c} NOT NULL,
+    passed_at  {int8} NOT NULL,
+    passed_id  {text_c} NOT NULL,
+    told_at    {int8} NOT NULL,
+    told_id    {text_c} NOT NULL,
+    told       {int8} NOT NULL,
+    version    {int8} NOT NULL,
+    started_at {int8} NOT NULL,
+    PRIMARY KEY (tenant, identity)
+) {strict};
+CREATE INDEX sweep_oldest ON sweep (started_at, tenant, identity);
+";
+
 /// The room's migrations, to be run with those of the ledger and of the other rooms.
 pub fn migrations() -> Migrations {
     const STEPS: &[Migration] = &[
         Migration { version: 1, name: "tenants, identities, credentials, tokens", sql: FIRST },
         Migration { version: 2, name: "applications, tokens of endpoints", sql: ENDPOINT_TOKENS },
+        Migration { version: 3, name: "deleted tenants, sweeps", sql: SWEEPS },
     ];
     Migrations { owner: "credentials", steps: STEPS }
 }

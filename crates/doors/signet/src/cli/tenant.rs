@@ -1,9 +1,10 @@
 //! `signet tenant`: the walls between customers.
 
 use clap::{Args, Subcommand};
-use signet_client::{NewTenant, Page, Tenant};
+use signet_client::{Deletion, NewTenant, Page, Tenant, TransitionRequest};
 use signet_model::ExitCode;
 
+use super::confirm::confirm_consequence;
 use super::failure::Outcome;
 use super::globals::Globals;
 use super::list::Paging;
@@ -14,7 +15,14 @@ const EXAMPLES: &str = "\
 Examples:
   signet tenant create acme
   signet tenant list -o json
-  signet tenant show acme";
+  signet tenant show acme
+  signet tenant disable acme --reason 'unpaid' --yes
+  signet tenant delete acme --grace 7d --yes";
+
+const DELETE_EXAMPLES: &str = "\
+Examples:
+  signet tenant delete acme --yes
+  signet tenant delete acme --grace 7d --reason 'contract ended'";
 
 /// Tenants
 #[derive(Args, Debug)]
@@ -41,6 +49,39 @@ enum TenantVerb {
         /// Its name
         name: String,
     },
+    /// Let it work again, also one that is being deleted
+    #[command(after_help = "Example:\n  signet tenant enable acme")]
+    Enable(Switch),
+    /// Refuse everything that leans on it, until it is enabled; asks first
+    #[command(after_help = "Example:\n  signet tenant disable acme --reason 'unpaid' --yes")]
+    Disable(Switch),
+    /// Refuse everything that leans on it at once, and remove it when the grace has passed; asks first
+    #[command(after_help = DELETE_EXAMPLES)]
+    Delete {
+        #[command(flatten)]
+        switch: Switch,
+        /// How long `signet tenant enable` takes it back as it was: at most 366d, 0s for not at all
+        #[arg(long, value_name = "SPAN", default_value = "24h")]
+        grace: String,
+        /// Although the Tenant Manager keeps it
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+struct Switch {
+    /// Its name
+    name: String,
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+impl Switch {
+    fn body(&self) -> TransitionRequest {
+        TransitionRequest { reason: self.reason.clone() }
+    }
 }
 
 pub(crate) fn run(globals: &Globals, args: &TenantArgs) -> Outcome {
@@ -54,13 +95,29 @@ pub(crate) fn run(globals: &Globals, args: &TenantArgs) -> Outcome {
                 out.data(&page, listed)?;
             }
             TenantVerb::Show { name } => out.data(&client.tenant(name).await?, shown)?,
+            TenantVerb::Enable(switch) => out.data(&client.set_tenant_enabled(&switch.name, true, &switch.body()).await?, shown)?,
+            TenantVerb::Disable(switch) => {
+                let what = format!("Disabling tenant {}", switch.name);
+                confirm_consequence(globals, &what, "cuts off every credential of it")?;
+                out.data(&client.set_tenant_enabled(&switch.name, false, &switch.body()).await?, shown)?;
+            }
+            TenantVerb::Delete { switch, grace, force } => {
+                let what = format!("Deleting tenant {}", switch.name);
+                let consequence = format!("cuts off every credential of it, and can be undone for {grace} only");
+                confirm_consequence(globals, &what, &consequence)?;
+                let deletion = Deletion { grace: Some(grace.clone()), force: *force };
+                out.data(&client.delete_tenant(&switch.name, &deletion, &switch.body()).await?, shown)?;
+            }
         }
         Ok(ExitCode::Ok)
     })
 }
 
 fn shown(tenant: &Tenant) -> String {
-    pairs([("id", tenant.id.to_string()), ("state", tenant.state.to_string()), ("created", when(tenant.created_at, crate::clock::now()))])
+    let now = crate::clock::now();
+    let mut rows = vec![("id", tenant.id.to_string()), ("state", tenant.state.to_string()), ("created", when(tenant.created_at, now))];
+    rows.extend(tenant.purge_at.map(|at| ("removed", when(at, now))));
+    pairs(rows)
 }
 
 fn listed(page: &Page<Tenant>) -> String {

@@ -44,6 +44,7 @@ pub(crate) struct House {
 struct Api {
     _view_tasks: ViewTasks,
     _counting: AbortOnDropHandle<()>,
+    _sweeping: AbortOnDropHandle<()>,
     cap: BusProvider,
     /// None unless this is the service for endpoint tokens.
     ecap: Option<BusProvider>,
@@ -136,7 +137,8 @@ impl House {
         if let Some(site) = foundation.listeners.site(API) {
             site.open(router);
         }
-        Ok((Api { _view_tasks: view_tasks, _counting: room.start_counting(), cap, ecap }, view))
+        let (counting, sweeping) = (room.start_counting(), room.start_sweeping());
+        Ok((Api { _view_tasks: view_tasks, _counting: counting, _sweeping: sweeping, cap, ecap }, view))
     }
 
     /// Ends everything, from the outside in: no new requests, then no new changes, then no new messages.

@@ -13,7 +13,7 @@ use super::{Changed, Why, enabled_words, identity_kind_words, page_bounds};
 use crate::CredentialsRoom;
 use crate::idempotency::repeating;
 use crate::identity::{Identity, IdentityRef, NewIdentity};
-use crate::reasons::{IDENTITY_EXISTS, IDENTITY_INVALID_LABELS, IDENTITY_INVALID_NAME, IDENTITY_NOT_FOUND, IDENTITY_TOO_MANY_CREDENTIALS};
+use crate::reasons::{IDENTITY_EXISTS, IDENTITY_INVALID_LABELS, IDENTITY_INVALID_NAME, IDENTITY_NOT_FOUND};
 use crate::sql::Cursor;
 
 /// Something that acts: a device, a service or an operator
@@ -103,7 +103,7 @@ pub(super) fn routes(room: &Arc<CredentialsRoom>) -> Vec<Route> {
             .reasons(&[&IDENTITY_NOT_FOUND])
             .handler_with(Arc::clone(room), enable),
         switch("/api/v1/tenants/{tenant}/identities/{identity}/disable", "identityDisable", "Refuses every credential of an identity")
-            .reasons(&[&IDENTITY_NOT_FOUND, &IDENTITY_TOO_MANY_CREDENTIALS])
+            .reasons(&[&IDENTITY_NOT_FOUND])
             .handler_with(Arc::clone(room), disable),
     ]
 }

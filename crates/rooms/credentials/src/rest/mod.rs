@@ -75,6 +75,10 @@ fn enabled_words() -> Object {
     one_of(signet_model::Enabled::ALL.iter().map(|word| word.as_str()))
 }
 
+fn tenant_state_words() -> Object {
+    one_of(signet_model::TenantState::ALL.iter().map(|word| word.as_str()))
+}
+
 fn identity_kind_words() -> Object {
     one_of(signet_model::IdentityKind::ALL.iter().map(|word| word.as_str()))
 }

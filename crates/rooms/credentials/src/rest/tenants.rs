@@ -1,20 +1,22 @@
 //! `/api/v1/tenants`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use signet_http::reasons::TENANT_NOT_FOUND;
-use signet_http::{Answer, Asker, Guard, Json, Listing, MaybeIdempotent, NoFilter, Page, Problem, Route, Scoped};
-use signet_model::{Enabled, Refusal, Role, TenantId, Timestamp, log_text};
+use signet_http::{Answer, Asker, Guard, Json, Listing, MaybeIdempotent, NoFilter, OptionalJson, Page, Problem, Query, Route, Scoped};
+use signet_model::{Refusal, Role, TenantId, TenantState, Timestamp, log_text};
 use utoipa::ToSchema;
 
-use super::{enabled_words, page_bounds};
+use super::{Changed, Why, page_bounds, tenant_state_words};
 use crate::CredentialsRoom;
 use crate::idempotency::repeating;
-use crate::reasons::{TENANT_EXISTS, TENANT_INVALID_NAME};
+use crate::reasons::{
+    TENANT_BEING_PURGED, TENANT_EXISTS, TENANT_INVALID_GRACE, TENANT_INVALID_NAME, TENANT_MANAGED, TENANT_PROTECTED, TENANT_SWEEP_UNDER_WAY,
+};
 use crate::sql::Cursor;
-use crate::tenant::Tenant;
+use crate::tenant::{Deletion, SwitchedTenant, Tenant};
 
 /// A tenant: the wall around everything of one customer
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,8 +26,8 @@ struct TenantAnswer {
     #[schema(value_type = String)]
     id: TenantId,
     /// Whether what leans on it works
-    #[schema(schema_with = enabled_words)]
-    state: Enabled,
+    #[schema(schema_with = tenant_state_words)]
+    state: TenantState,
     /// When it was made
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -34,12 +36,19 @@ struct TenantAnswer {
     updated_at: Timestamp,
     /// Grows with each change
     version: i64,
+    /// When everything of it is removed; null unless it is being deleted
+    #[schema(value_type = Option<String>, format = DateTime)]
+    purge_at: Option<Timestamp>,
+    /// Whether Kaa's Tenant Manager decides about it
+    managed: bool,
+    /// Whether it was unregistered there, so that its credentials are revoked for good
+    unregistered: bool,
 }
 
 impl From<Tenant> for TenantAnswer {
     fn from(tenant: Tenant) -> Self {
-        let Tenant { id, state, created_at, updated_at, version } = tenant;
-        Self { id, state, created_at, updated_at, version }
+        let Tenant { id, state, created_at, updated_at, version, purge_at, managed, unregistered } = tenant;
+        Self { id, state, created_at, updated_at, version, purge_at, managed, unregistered }
     }
 }
 
@@ -51,8 +60,39 @@ pub(super) struct NewTenant {
     id: String,
 }
 
+/// A tenant and whether the request changed it
+#[derive(Debug, Serialize, ToSchema)]
+struct ChangedTenant(Changed<TenantAnswer>);
+
+/// How a tenant is deleted
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DeletionQuery {
+    /// How long `enable` takes it back: a whole number and s, m, h or d, at most 366d; 24h when absent
+    grace: Option<String>,
+    /// Delete it here though the Tenant Manager keeps it
+    #[serde(default)]
+    force: bool,
+}
+
 pub(super) fn routes(room: &Arc<CredentialsRoom>) -> Vec<Route> {
+    let switch = |path, name, summary| {
+        Route::post(path, Guard::Platform).operation_id(name).summary(summary).optional_body::<Why>().answer::<ChangedTenant>(200)
+    };
     vec![
+        switch("/api/v1/tenants/{tenant}/enable", "tenantEnable", "Lets a tenant work again, also one that is being deleted")
+            .reasons(&[&TENANT_BEING_PURGED, &TENANT_SWEEP_UNDER_WAY])
+            .handler_with(Arc::clone(room), enable),
+        switch("/api/v1/tenants/{tenant}/disable", "tenantDisable", "Refuses everything of a tenant until it is enabled")
+            .handler_with(Arc::clone(room), disable),
+        Route::delete("/api/v1/tenants/{tenant}", Guard::Platform)
+            .operation_id("tenantDelete")
+            .summary("Refuses everything of a tenant at once, and removes it when the grace has passed")
+            .reasons(&[&TENANT_PROTECTED, &TENANT_MANAGED, &TENANT_INVALID_GRACE])
+            .query::<DeletionQuery>()
+            .optional_body::<Why>()
+            .answer::<ChangedTenant>(200)
+            .handler_with(Arc::clone(room), delete),
         Route::post("/api/v1/tenants", Guard::Platform)
             .operation_id("tenantCreate")
             .summary("Makes a tenant")
@@ -102,8 +142,68 @@ async fn list(
     Ok(Answer::ok(page.map(TenantAnswer::from)))
 }
 
+async fn enable(
+    State(room): State<Arc<CredentialsRoom>>,
+    Scoped(scope): Scoped,
+    OptionalJson(why): OptionalJson<Why>,
+) -> Result<Answer<ChangedTenant>, Problem> {
+    Ok(changed(room.enable_tenant(&scope, why.checked()?).await?))
+}
+
+async fn disable(
+    State(room): State<Arc<CredentialsRoom>>,
+    Scoped(scope): Scoped,
+    OptionalJson(why): OptionalJson<Why>,
+) -> Result<Answer<ChangedTenant>, Problem> {
+    Ok(changed(room.disable_tenant(&scope, why.checked()?).await?))
+}
+
+async fn delete(
+    State(room): State<Arc<CredentialsRoom>>,
+    Scoped(scope): Scoped,
+    Query(query): Query<DeletionQuery>,
+    OptionalJson(why): OptionalJson<Why>,
+) -> Result<Answer<ChangedTenant>, Problem> {
+    let grace = query.grace.as_deref().map(grace).transpose()?;
+    Ok(changed(room.delete_tenant(&scope, Deletion { grace, force: query.force }, why.checked()?).await?))
+}
+
+fn changed(switched: SwitchedTenant) -> Answer<ChangedTenant> {
+    Answer::ok(ChangedTenant(Changed { object: switched.tenant.into(), changed: switched.changed }))
+}
+
+/// A length of time in the words of the command line.
+fn grace(text: &str) -> Result<Duration, Refusal> {
+    let seconds = || {
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+        let seconds: u64 = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        number.parse::<u64>().ok()?.checked_mul(seconds)
+    };
+    let invalid = || Refusal::new(&TENANT_INVALID_GRACE, format!("`grace` is `{}`", log_text(text, 32)));
+    seconds().map(Duration::from_secs).ok_or_else(invalid)
+}
+
 async fn show(State(room): State<Arc<CredentialsRoom>>, Scoped(scope): Scoped) -> Result<Answer<TenantAnswer>, Problem> {
-    let tenant = room.tenant(&scope).await?;
-    let absent = || Problem::new(&TENANT_NOT_FOUND, format!("tenant `{}` does not exist, or this caller may not see it", scope.tenant));
-    Ok(Answer::ok(tenant.ok_or_else(absent)?.into()))
+    Ok(Answer::ok(room.existing_tenant(&scope).await?.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grace_is_a_whole_number_and_a_unit() {
+        for (text, seconds) in [("0s", 0), ("90s", 90), ("5m", 300), ("24h", 86_400), ("366d", 31_622_400)] {
+            assert_eq!(grace(text).ok(), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in ["", "h", "5", "-1s", "1.5h", "1w", "1 h", "18446744073709551615d"] {
+            assert_eq!(grace(bad).map_err(|refusal| refusal.reason.code), Err("tenant.invalid-grace"), "{bad}");
+        }
+    }
 }

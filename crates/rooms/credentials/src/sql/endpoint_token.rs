@@ -129,6 +129,7 @@ pub(crate) fn read_tenants(row: &Row) -> Result<Option<(TenantId, TenantId)>, Db
 #[derive(Clone, Debug)]
 pub(crate) struct OfEndpoint {
     pub(crate) gone: Gone,
+    pub(crate) identity: Option<IdentityId>,
     pub(crate) state: CredentialState,
     pub(crate) created_at: Timestamp,
     pub(crate) version: i64,
@@ -137,7 +138,7 @@ pub(crate) struct OfEndpoint {
 /// The oldest tokens of an endpoint in a tenant.
 pub(crate) fn oldest_of(tenant: &TenantId, endpoint: &EndpointId, limit: u32) -> Statement {
     Statement::new(
-        "SELECT id, kind, application, endpoint, state, created_at, version FROM credential \
+        "SELECT id, kind, application, endpoint, state, created_at, version, identity FROM credential \
          WHERE tenant = $1 AND endpoint = $2 AND kind = 'endpoint_token' ORDER BY created_at, id LIMIT $3",
         params![tenant, endpoint, limit],
     )
@@ -146,7 +147,7 @@ pub(crate) fn oldest_of(tenant: &TenantId, endpoint: &EndpointId, limit: u32) ->
 pub(crate) fn read_of_endpoint(row: &Row) -> Result<OfEndpoint, DbError> {
     let endpoint = row.opt_text(2)?.map(str::to_owned).zip(row.opt_text(3)?.map(str::to_owned));
     let gone = Gone { id: parsed(row, 0)?, kind: parsed(row, 1)?, endpoint };
-    Ok(OfEndpoint { gone, state: parsed(row, 4)?, created_at: row.time(5)?, version: row.int(6)? })
+    Ok(OfEndpoint { gone, identity: opt_parsed(row, 7)?, state: parsed(row, 4)?, created_at: row.time(5)?, version: row.int(6)? })
 }
 
 /// Guard: up to `last` the endpoint's tokens are still so many, with versions that sum up to this. Any that came, went or moved

@@ -58,15 +58,11 @@ pub(crate) fn set_state(tenant: &TenantId, identity: &Identity, to: Enabled, now
     )
 }
 
-/// Guard: the identity is there.
-pub(crate) fn exists(tenant: &TenantId, id: &IdentityId) -> Statement {
-    Statement::new("SELECT 1 FROM identity WHERE id = $1 AND tenant = $2", params![id, tenant])
-}
-
-/// Its usable credentials, as far as taking them back needs it.
+/// Its usable credentials, as far as taking them back needs them.
 pub(crate) fn usable_credentials(tenant: &TenantId, id: &IdentityId, limit: u32) -> Statement {
     Statement::new(
-        "SELECT id, kind, version, application, endpoint FROM credential WHERE tenant = $1 AND identity = $2 AND state IN ('Inactive', 'Active') \
+        "SELECT id, kind, version, application, endpoint FROM credential \
+         WHERE tenant = $1 AND identity = $2 AND state IN ('Inactive', 'Active') \
          ORDER BY created_at, id LIMIT $3",
         params![tenant, id, limit],
     )

@@ -5,9 +5,11 @@ pub(crate) mod api_token;
 pub(crate) mod credential;
 pub(crate) mod endpoint_token;
 pub(crate) mod identity;
+pub(crate) mod leaning;
 pub(crate) mod operator_token;
 #[cfg(test)]
 mod plans;
+pub(crate) mod sweep;
 pub(crate) mod tenant;
 
 use std::fmt::Display;

@@ -24,6 +24,7 @@ use signet_ledger::{Ledger, LedgerParts, LedgerRuntime, LedgerTasks};
 use signet_model::{AuditEntry, Caller, Clock as _, Position, ReplicaId, Scope, TenantId, TraceId};
 use signet_standing::{View, ViewConfig, ViewTasks};
 use signet_testkit::{FakeClock, FaultProxy, TestNats, TestPostgres, scratch_dir};
+use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt as _;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +126,7 @@ pub(crate) struct House {
     _view_tasks: ViewTasks,
     cap: Option<BusProvider>,
     ecap: Option<BusProvider>,
+    sweeping: Option<AbortOnDropHandle<()>>,
     site: Arc<Site>,
 }
 
@@ -191,6 +193,48 @@ impl House {
     /// Ends the ledger's tasks: nobody publishes the feed or answers for it any more.
     pub(crate) async fn stop_worker(&mut self) {
         self.tasks.take().unwrap().shutdown().await;
+    }
+
+    /// Ends this process's sweeping, wherever it is.
+    pub(crate) fn stop_sweeping(&mut self) {
+        self.sweeping = None;
+    }
+
+    /// Begins it again.
+    pub(crate) fn start_sweeping(&mut self) {
+        self.sweeping = Some(self.room.start_sweeping());
+    }
+
+    /// Waits until no sweep is under way.
+    pub(crate) async fn swept(&self) {
+        eventually("all is swept", || async { self.number("SELECT count(*) FROM sweep").await == 0 }).await;
+    }
+
+    /// Makes as many usable credentials as wanted in a tenant, of one identity or of none, in one commit and without a password
+    /// that anybody could know. Their ids are their numbers.
+    pub(crate) async fn fill(&self, tenant: &str, identity: Option<&str>, from: i64, count: i64) {
+        let record = signet_model::AuditRecord::new(&self.scope(tenant), "test.fill", tenant);
+        let text = match &self.db {
+            Db::Sqlite(_) => {
+                "INSERT INTO credential (tenant, id, identity, kind, state, username, password_hash, created_at, updated_at, version) \
+                 SELECT $1, printf('%020d', n), $2, 'basic', 'Inactive', 'm' || n, 'x', n / 7, n, 1 FROM \
+                 (WITH RECURSIVE series(n) AS (SELECT $3 UNION ALL SELECT n + 1 FROM series WHERE n < $4) SELECT n FROM series) \
+                 WHERE {ok}"
+            }
+            Db::Postgres(_) => {
+                "INSERT INTO credential (tenant, id, identity, kind, state, username, password_hash, created_at, updated_at, version) \
+                 SELECT $1, lpad(n::text, 20, '0'), $2, 'basic', 'Inactive', 'm' || n, 'x', n / 7, n, 1 \
+                 FROM generate_series($3::bigint, $4::bigint) AS n WHERE {ok}"
+            }
+        };
+        let fill = Statement::new(text, signet_db::params![tenant, signet_db::Value::from(identity), from, from + count - 1]);
+        let rows = u64::try_from(count).unwrap();
+        self.ledger.commit(signet_ledger::Change::new(record).expecting(signet_ledger::Expect::write(fill, rows))).await.unwrap();
+    }
+
+    /// The id of a credential that [`Self::fill`] made.
+    pub(crate) fn filled(n: i64) -> String {
+        format!("{n:020}")
     }
 
     /// Ends the bus's providers in good order.
@@ -264,6 +308,7 @@ impl House {
         let router = router(&room, room.authenticator(), &clock);
         let cap = room.start_cap(&bus).await.unwrap();
         let ecap = room.start_ecap(&bus).await.unwrap();
+        let sweeping = room.start_sweeping();
         eventually("the view is fresh", || async { view.check(&[]).is_ok() }).await;
         let clock = site.clock.clone();
         Self {
@@ -280,6 +325,7 @@ impl House {
             _view_tasks: view_tasks,
             cap: Some(cap),
             ecap,
+            sweeping: Some(sweeping),
             site,
         }
     }
