@@ -19,7 +19,7 @@ pub struct HealthLine {
     pub name: &'static str,
     /// Whether it is well.
     pub ok: bool,
-    /// What is wrong, in words.
+    /// What is wrong, in words. Where nothing is, what whoever looks has to know all the same, such as that checks are off.
     pub detail: String,
 }
 

@@ -62,12 +62,12 @@ async fn ready(State(management): State<Management>) -> Response {
     lines(&management, StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// `name: ok` for each when all is well, else what is wrong, one per line.
+/// `name: ok` for each when all is well, else what is wrong, one per line; and in any case what is well only by an operator's word.
 fn lines(management: &Management, unwell: StatusCode) -> Response {
     let lines = management.health.lines();
     let well = lines.iter().all(|line| line.ok);
-    let told = lines.iter().filter(|line| line.ok == well).map(|line| {
-        let state = if line.ok { "ok" } else { line.detail.as_str() };
+    let told = lines.iter().filter(|line| line.ok == well || !line.detail.is_empty()).map(|line| {
+        let state = if line.ok && line.detail.is_empty() { "ok" } else { line.detail.as_str() };
         format!("{}: {}\n", line.name, log_text(state, MAX_LINE))
     });
     text(if well { StatusCode::OK } else { unwell }, told.collect())

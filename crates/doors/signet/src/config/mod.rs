@@ -2,11 +2,13 @@
 //! the nearest known one; nothing is ignored.
 
 mod address;
+mod callers;
 mod choice;
 mod environment;
 mod file;
 mod layers;
 mod nearest;
+mod outward;
 mod sample;
 mod schema;
 mod value;
@@ -20,7 +22,7 @@ pub(crate) use file::apply_text;
 pub(crate) use layers::{settings_of_serve, settings_of_up};
 pub(crate) use nearest::nearest;
 pub(crate) use sample::{sample, show};
-pub(crate) use schema::{Settings, Tls};
+pub(crate) use schema::{Oidc, Settings, Tls};
 pub(crate) use value::Span;
 
 signet_model::reasons! {

@@ -4,8 +4,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use signet_model::TenantId;
+
 use super::address::{Address, DatabaseUrl, NatsUrl};
+use super::callers::Issuers;
 use super::choice::{CustodyKind, LogFormat, LogLevel, Roles};
+use super::outward::Networks;
 use super::value::{Count, Instance, Raw, Setting, Span};
 
 /// One key with what it holds now.
@@ -174,6 +178,32 @@ settings! {
         /// Characters of an endpoint token that is generated (20 to 255); 22 hold 130 random bits, Kaa's own 20 hold 119.
         ep_token_length: Count<20, 255> = Count(22);
     }
+    /// People, by the OAuth issuers of their tenants.
+    oidc in "oidc": Oidc {
+        /// The tenants' issuers, each as "TENANT=https://ISSUER". Those that the Tenant Manager names are taken too.
+        issuers: Issuers = Issuers(Vec::new());
+        /// What a token's `aud` must name. Without it any audience is taken, as Kaa's services do.
+        audience: Option<String> = None;
+        /// How far the clocks of issuers and this machine may differ (at most 10m).
+        leeway: Span = Span(Duration::from_secs(60));
+        /// Ask the issuer when a token does not carry a permission itself (User-Managed Access), as the client of `client_id`.
+        uma: bool = false;
+        /// The client that stands for this service at the issuers above; those of the Tenant Manager bring their own.
+        client_id: Option<String> = None;
+        /// Certificates that the issuers' must be signed by; without it the system's authorities count.
+        ca_file: Option<PathBuf> = None;
+        /// Networks that issuers may be in, beside public addresses. A cloud's metadata address must be listed by itself.
+        allow_networks: Networks = Networks(Vec::new());
+        /// Let `http` be spoken with them, too.
+        allow_plain_http: bool = false;
+    }
+    /// Whether callers of the API are asked who they are.
+    security in "security": Security {
+        /// `false` lets anyone do anything in `default_tenant`, without a token. For development only; the server says so loudly.
+        enabled: bool = true;
+        /// The tenant that everybody is in then.
+        default_tenant: TenantId = default_tenant();
+    }
     /// How fresh this process's knowledge of revocations is.
     standing in "standing": Standing {
         /// How often it is checked against the truth.
@@ -191,4 +221,10 @@ settings! {
         /// The least important lines that are written.
         level: LogLevel = LogLevel::Info;
     }
+}
+
+/// The tenant that is there from the start.
+#[expect(clippy::expect_used, reason = "a constant that is a tenant's name; a test reads every default")]
+fn default_tenant() -> TenantId {
+    "default".parse().expect("a tenant's name")
 }

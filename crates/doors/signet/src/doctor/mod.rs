@@ -1,6 +1,7 @@
 //! `signet doctor`: looks at everything that a server leans on, with or without one running, and says of each thing what was seen
 //! and what would mend it.
 
+mod callers;
 mod files;
 mod host;
 mod running;
@@ -61,6 +62,7 @@ pub(crate) async fn examine(patient: &Patient<'_>) -> Vec<Check> {
     let mut checks = vec![host::clock(patient), host::hardening()];
     checks.extend(files::all(patient));
     checks.extend(storage::all(patient).await);
+    checks.extend(callers::all(patient).await);
     checks.extend(running::all(patient).await);
     checks
 }

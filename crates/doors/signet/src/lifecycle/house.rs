@@ -15,10 +15,10 @@ use signet_standing::{View, ViewConfig, ViewTasks};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::boot::{DRAIN_DEADLINE, Foundation, Waiting};
-use super::first_start;
 use super::health::Told;
 use super::listeners::{API, MANAGEMENT};
 use super::metrics::Readings;
+use super::{callers, first_start};
 use crate::config::{Role, Settings};
 
 /// How often dependencies are looked at for `/health`.
@@ -78,6 +78,7 @@ impl House {
         let api = if settings.process.roles.has(Role::Api) {
             let (api, view) = Self::open_api(settings, foundation, &ledger, &bus, &db, &mut registry).await?;
             sources.push(of_view(&view));
+            sources.extend(callers::shout(settings));
             Some(api)
         } else {
             None
@@ -121,9 +122,10 @@ impl House {
         })
         .map_err(room_refusal)?;
         first_start::furnish(foundation, ledger, db, &room).await?;
+        let people = callers::admitted(settings, foundation, &room, None, registry).await?;
         let router = crate::api::table(ledger, &room)
             .into_router(signet_http::Parts {
-                auth: room.authenticator(),
+                auth: room.authenticator_for(people),
                 tenants: room.tenant_register(),
                 idempotency: room.idempotency_keys(),
                 clock: Arc::clone(&foundation.clock),
@@ -211,7 +213,11 @@ fn of_ledger(ledger: &Ledger) -> Arc<dyn HealthSource> {
     let ledger = ledger.clone();
     Arc::new(Told(move || {
         let line = |line: signet_ledger::HealthLine| {
-            let detail = line.reason.map_or(line.detail, |reason| format!("{}: {}", reason.code, reason.title.trim()));
+            let wrong = |line: &signet_ledger::HealthLine| match line.reason {
+                Some(reason) => format!("{}: {}", reason.code, reason.title.trim()),
+                None => line.detail.clone(),
+            };
+            let detail = if line.ok { String::new() } else { wrong(&line) };
             HealthLine { name: line.name, ok: line.ok, detail }
         };
         ledger.health().into_iter().map(line).collect()

@@ -2,6 +2,7 @@
 //! it is ready, run, drain.
 
 mod boot;
+mod callers;
 mod data_dir;
 mod files;
 mod first_start;
@@ -25,6 +26,7 @@ use signet_model::{Refusal, kinds};
 use crate::cli::Output;
 use crate::config::Settings;
 
+pub(crate) use callers::outbound as issuers_client;
 pub(crate) use data_dir::{holder, make as make_data_dir};
 pub(crate) use first_start::keep as keep_operator_token;
 pub(crate) use hardening::may_lock_all;

@@ -221,6 +221,15 @@ impl Oidc {
     }
 }
 
+/// Asks an issuer for its keys, as a token of it would: how many of them can be used, or what is wrong, for an operator.
+///
+/// # Errors
+/// What is wrong, in words.
+pub async fn examine_issuer(outbound: &Outbound, issuer: &str) -> Result<usize, String> {
+    let published = fetch::fetch(outbound, trimmed(issuer), Timestamp::EPOCH).await.map_err(|error| error.to_string())?;
+    Ok(published.keys.len())
+}
+
 /// The refusal, with the age of the keys that it rests on.
 fn told(error: JoseError, fetched_at: Timestamp) -> Refusal {
     let mut refusal = Refusal::from(error);

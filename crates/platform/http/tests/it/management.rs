@@ -10,18 +10,26 @@ use signet_http::{HealthLine, HealthSource, HttpMetrics, Limits, Management, Run
 use crate::support::{Reply, ask, serve_site, talk};
 
 #[derive(Default)]
-struct Health(AtomicBool);
+struct Health {
+    database: AtomicBool,
+    unguarded: AtomicBool,
+}
 
 impl HealthSource for Health {
     fn lines(&self) -> Vec<HealthLine> {
-        let database = HealthLine { name: "database", ok: self.0.load(Ordering::SeqCst), detail: "unreachable\nsince noon".to_owned() };
-        vec![database, HealthLine { name: "bus", ok: true, detail: String::new() }]
+        let ok = self.database.load(Ordering::SeqCst);
+        let detail = if ok { String::new() } else { "unreachable\nsince noon".to_owned() };
+        let mut lines = vec![HealthLine { name: "database", ok, detail }, HealthLine { name: "bus", ok: true, detail: String::new() }];
+        if self.unguarded.load(Ordering::SeqCst) {
+            lines.push(HealthLine { name: "security", ok: true, detail: "OFF".to_owned() });
+        }
+        lines
     }
 }
 
 async fn management() -> (RunningListener, Arc<Health>) {
     let health = Arc::new(Health::default());
-    health.0.store(true, Ordering::SeqCst);
+    health.database.store(true, Ordering::SeqCst);
     let mut registry = Registry::default();
     HttpMetrics::register(&mut registry);
     let router = Management { health: health.clone(), registry: Arc::new(registry) }.into_router();
@@ -40,13 +48,24 @@ async fn health_and_readiness_tell_what_is_wrong() {
         assert_eq!((reply.status, reply.body.as_str()), (200, "database: ok\nbus: ok\n"), "{path}");
         assert_eq!(reply.headers["content-type"], "text/plain; charset=utf-8");
     }
-    health.0.store(false, Ordering::SeqCst);
+    health.database.store(false, Ordering::SeqCst);
     for (path, status) in [("/health", 500), ("/ready", 503)] {
         let reply = get(listener.address(), path).await;
         assert_eq!((reply.status, reply.body.as_str()), (status, "database: unreachable\u{fffd}since noon\n"), "{path}");
         let head = ask(listener.address(), "HEAD", path, "", "").await;
         assert_eq!((head.status, head.headers.get("content-length")), (status, reply.headers.get("content-length")));
     }
+}
+
+#[tokio::test]
+async fn what_is_well_only_by_an_operators_word_is_always_told() {
+    let (listener, health) = management().await;
+    health.unguarded.store(true, Ordering::SeqCst);
+    let reply = get(listener.address(), "/ready").await;
+    assert_eq!((reply.status, reply.body.as_str()), (200, "database: ok\nbus: ok\nsecurity: OFF\n"));
+    health.database.store(false, Ordering::SeqCst);
+    let reply = get(listener.address(), "/ready").await;
+    assert_eq!((reply.status, reply.body.as_str()), (503, "database: unreachable\u{fffd}since noon\nsecurity: OFF\n"));
 }
 
 #[tokio::test]
