@@ -133,6 +133,18 @@ prefixed_id!(
     "rep"
 );
 
+impl ReplicaId {
+    /// The name that an operator gave a replica, as Kaa's `service.instance.replica.id` does: one token of a NATS subject, of
+    /// 1 to 64 letters, digits, `-` and `_`. Nothing but events carries it.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn named(text: &str) -> Result<Self, IdFormatError> {
+        let token = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        if token { Ok(Self(text.to_owned())) } else { Err(IdFormatError { wanted: "1 to 64 letters, digits, `-` and `_`" }) }
+    }
+}
+
 text_id!(
     /// A credential: an xid of 20 characters in lower-case base32hex.
     CredentialId,
@@ -221,6 +233,14 @@ mod tests {
     fn uuid_carries_time_version_and_variant() {
         let text = EventId::generate(Timestamp::from_millis(0x0123_4567_89ab), &Fixed(0xff)).to_string();
         assert_eq!(text, "evt_0123456789ab7fffbfffffffffffffff");
+    }
+
+    #[test]
+    fn a_replica_may_be_named_by_one_token() {
+        assert!(ReplicaId::named("ccm-5d9c7_b").is_ok());
+        for bad in ["", "a.b", "a b", "*", &"x".repeat(65)] {
+            assert!(ReplicaId::named(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use async_nats::{Auth, AuthError, ConnectOptions, ServerAddr};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
 use crate::{BusError, Subject};
 
@@ -15,7 +16,31 @@ const LONGEST_SECRET: u64 = 16_384;
 /// Most addresses in one URL list.
 const MOST_ADDRESSES: usize = 16;
 
-/// Section `[nats]` of the configuration. No secret stands in it, only the files that hold them.
+/// What a foreign configuration shows the server in so many words, where `signet.toml` names a file.
+#[derive(Clone, PartialEq, Eq)]
+pub enum NatsLogin {
+    /// User name and password.
+    Password {
+        /// The user.
+        user: String,
+        /// The password.
+        password: Zeroizing<String>,
+    },
+    /// A token.
+    Token(Zeroizing<String>),
+}
+
+/// Shows the user's name and no secret.
+impl std::fmt::Debug for NatsLogin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Password { user, .. } => f.debug_struct("Password").field("user", user).finish_non_exhaustive(),
+            Self::Token(_) => f.write_str("Token(..)"),
+        }
+    }
+}
+
+/// Section `[nats]` of the configuration. It names the files that hold secrets; only a [`NatsLogin`] is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NatsConfig {
     /// `nats://host:port`, or `tls://…`; several parted by commas.
@@ -25,6 +50,8 @@ pub struct NatsConfig {
     /// File with the password; one final line end is dropped. Read again at each connection, so a password can be
     /// changed without a restart.
     pub password_file: Option<PathBuf>,
+    /// Instead of user, password file and credentials file: as a drop-in for a service whose NATS URL holds them.
+    pub login: Option<NatsLogin>,
     /// A NATS credentials file (JWT and nkey seed) instead of user and password.
     pub creds_file: Option<PathBuf>,
     /// The authorities that the server's certificate may come from, PEM. Given, no other is trusted and TLS is required.
@@ -110,6 +137,17 @@ impl NatsConfig {
     }
 
     fn credentials(&self) -> Result<ConnectOptions, BusError> {
+        match (&self.login, self.user.is_some() || self.password_file.is_some() || self.creds_file.is_some()) {
+            (None, _) => {}
+            (Some(NatsLogin::Password { user, password }), false) => {
+                return Ok(ConnectOptions::with_user_and_password(user.clone(), String::clone(password)));
+            }
+            (Some(NatsLogin::Token(token)), false) => return Ok(ConnectOptions::with_token(String::clone(token))),
+            (Some(_), true) => {
+                let text = "nats.url: holds a login, beside which nats.user, nats.password_file and nats.creds_file cannot stand";
+                return Err(BusError::Configuration(text.to_owned()));
+            }
+        }
         match (&self.user, &self.password_file, &self.creds_file) {
             (None, None, None) => Ok(ConnectOptions::new()),
             (Some(user), Some(path), None) => {
@@ -212,6 +250,16 @@ mod tests {
         let seen = fault(NatsConfig::to("nats://127.0.0.1:1,nats://user:hunter2@127.0.0.1:4222"));
         assert!(seen.contains("nats.password_file") && !seen.contains("hunter2"), "{seen}");
         assert!(!fault(NatsConfig::to("nats://user:hunter2@:::")).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_login_is_not_shown_and_stands_alone() {
+        let login = NatsLogin::Password { user: "api".into(), password: Zeroizing::new("hunter2".into()) };
+        let config = NatsConfig { login: Some(login), ..NatsConfig::to("nats://h:1") };
+        assert!(config.options().is_ok() && !format!("{config:?}").contains("hunter2"));
+        let token = NatsLogin::Token(Zeroizing::new("hunter2".into()));
+        assert!(!format!("{token:?}").contains("hunter2"));
+        assert!(fault(NatsConfig { user: Some("a".into()), ..config }).contains("cannot stand"));
     }
 
     #[test]

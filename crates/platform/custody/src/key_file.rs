@@ -64,6 +64,15 @@ impl KeyFileSealer {
             .expose()
             .try_into()
             .map_err(|_| unusable(format!("it has {} bytes instead of {KEY_FILE_LEN}", secret.expose().len())))?;
+        Self::of_key(bytes, path)
+    }
+
+    /// Seals with a key that lies elsewhere than in a file; `place` says where, for errors.
+    ///
+    /// # Errors
+    /// [`CustodyError::UnusableKey`] for a key of zeros, or one that AWS-LC does not take.
+    pub fn of_key(bytes: &[u8; KEY_FILE_LEN], place: &Path) -> Result<Self, CustodyError> {
+        let unusable = |what: String| CustodyError::UnusableKey { path: place.to_owned(), what };
         if bytes.iter().all(|byte| *byte == 0) {
             // What a file system may leave after a power loss: the length without the content.
             return Err(unusable("all its bytes are zero".to_owned()));

@@ -53,7 +53,9 @@ pub use health::{CHECK_LIMIT, HealthBoard, HealthCheck, HealthLine, HealthSource
 pub use idempotency::{IDEMPOTENCY_KEY_HEADER, IdempotencyStore, Idempotent, KeyState, KeyedRequest, MaybeIdempotent, REPLAYED_HEADER};
 pub use json::{Json, MAX_BODY_BYTES, OptionalJson};
 pub use kaa::{ENDPOINT_PARAMETER, KaaResource, KaaRight, TENANT_HEADER};
-pub use listen::{BoundListener, Drained, Limits, ListenError, ListenerWatch, PeerAddress, RunningListener, Site, TlsMode, server_config};
+pub use listen::{
+    BoundListener, Drained, Limits, ListenError, ListenerWatch, PeerAddress, RunningListener, Site, TlsMode, server_config, starting_router,
+};
 pub use management::Management;
 pub use metrics::HttpMetrics;
 pub use openapi::ApiInfo;

@@ -31,18 +31,33 @@ pub struct Management {
 impl Management {
     /// The router; serve it with [`Limits::management`](crate::Limits::management).
     pub fn into_router(self) -> Router {
-        let fixed = |name: HeaderName, value: &'static str| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+        let router = self.routes().fallback(async || text(StatusCode::NOT_FOUND, "There is /health, /ready and /metrics.\n".to_owned()));
+        finished(router)
+    }
+
+    /// The management surface and `api` on one listener, as Kaa's own services have it: everything that is not
+    /// `/health`, `/ready` or `/metrics` is the API's.
+    pub fn beside(self, api: Router) -> Router {
+        // The API's own fallback and layers stay its own; only one of the two routers may have a fallback.
+        finished(self.routes()).merge(api)
+    }
+
+    fn routes(self) -> Router {
         let routes = [("/health", get(health)), ("/ready", get(ready)), ("/metrics", get(metrics))];
         routes
             .into_iter()
             .fold(Router::new(), |router, (path, handler)| router.route(&format!("{path}/"), handler.clone()).route(path, handler))
-            .fallback(async || text(StatusCode::NOT_FOUND, "There is /health, /ready and /metrics.\n".to_owned()))
             .method_not_allowed_fallback(async || text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n".to_owned()))
             .with_state(self)
-            .layer(CatchPanicLayer::custom(panicked))
-            .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-            .layer(fixed(header::CACHE_CONTROL, "no-store"))
     }
+}
+
+fn finished(router: Router) -> Router {
+    let fixed = |name: HeaderName, value: &'static str| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    router
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed(header::CACHE_CONTROL, "no-store"))
 }
 
 fn text(status: StatusCode, body: String) -> Response {

@@ -6,9 +6,14 @@ use std::sync::Arc;
 use signet_crypto::sign::{Ed25519Key, Ed25519Public, Signer as _};
 use signet_crypto::{SealError, Sealer, Secret, SystemEntropy};
 use signet_db::{Db, Sql, Statement, Value};
+use signet_model::Entropy;
+use zeroize::Zeroizing;
 
 use crate::LedgerError;
 use crate::direct::{Direct, Durability};
+
+/// Bytes of the seal key that the database keeps for drop-ins.
+pub const SHARED_SEAL_KEY_LEN: usize = 32;
 
 /// The public halves.
 #[derive(Clone, Debug)]
@@ -49,6 +54,42 @@ pub(crate) async fn load_or_make(db: &Db, direct: &Direct, sealer: &dyn Sealer) 
     };
     let signing = open("log", &log).and_then(|l| Ok(Arc::new(SigningKeys { log: l, feed: open("feed", &feed)? })));
     Ok(Keys { public: PublicKeys { log: log.public, feed: feed.public }, signing })
+}
+
+/// The seal key that replicas without a key file share, made by whichever comes first: it lies in the database, so it protects
+/// nothing from whoever reads that. Only for drop-ins, whose configuration has no place for a key.
+///
+/// # Errors
+/// The database cannot be read or written, or what it holds is no key.
+pub async fn shared_seal_key(db: &Db, entropy: &dyn Entropy) -> Result<Zeroizing<[u8; SHARED_SEAL_KEY_LEN]>, LedgerError> {
+    if let Some(key) = stored_seal_key(db).await? {
+        return Ok(key);
+    }
+    let mut made = Zeroizing::new([0; SHARED_SEAL_KEY_LEN]);
+    entropy.fill(made.as_mut());
+    let text = Zeroizing::new(made.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let insert = Statement {
+        sql: Sql::Same("INSERT INTO ledger_meta (name, value) VALUES ('seal-key', $1) ON CONFLICT DO NOTHING"),
+        params: vec![Value::Text(String::clone(&text))],
+    };
+    Direct::open(db).await?.write(None, vec![insert], Durability::Waits).await?;
+    stored_seal_key(db).await?.ok_or_else(|| LedgerError::Damaged("the seal key vanished after it was made".to_owned()))
+}
+
+async fn stored_seal_key(db: &Db) -> Result<Option<Zeroizing<[u8; SHARED_SEAL_KEY_LEN]>>, LedgerError> {
+    let select = Statement { sql: Sql::Same("SELECT value FROM ledger_meta WHERE name = 'seal-key'"), params: Vec::new() };
+    let Some(row) = db.query_optional(select).await? else { return Ok(None) };
+    let damaged = || LedgerError::Damaged("the seal key in the database is not 64 hex digits".to_owned());
+    let text = row.text(0)?;
+    if text.len() != SHARED_SEAL_KEY_LEN.saturating_mul(2) {
+        return Err(damaged());
+    }
+    let mut key = Zeroizing::new([0; SHARED_SEAL_KEY_LEN]);
+    for (byte, digits) in key.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let digits = std::str::from_utf8(digits).map_err(|_| damaged())?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| damaged())?;
+    }
+    Ok(Some(key))
 }
 
 fn purpose(name: &str) -> String {

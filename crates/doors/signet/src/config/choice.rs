@@ -23,20 +23,22 @@ macro_rules! words {
             }
         }
 
-        impl Setting for $name {
+        impl $crate::config::Setting for $name {
             const WANTED: &'static str = $wanted;
             const EXAMPLE: &'static str = "";
 
-            fn read(raw: &Raw) -> Option<Self> {
+            fn read(raw: &$crate::config::Raw) -> Option<Self> {
                 Self::parse(raw.text()?)
             }
 
             fn toml(&self) -> Option<String> {
-                Some(quoted(self.as_str()))
+                Some($crate::config::quoted(self.as_str()))
             }
         }
     };
 }
+
+pub(crate) use words;
 
 words! {
     /// What a process does.

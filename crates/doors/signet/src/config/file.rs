@@ -19,6 +19,11 @@ const LONGEST_FILE: u64 = 1024 * 1024;
 
 /// Reads the file at `path` into `settings`.
 pub(crate) fn apply_file(settings: &mut Settings, path: &Path) -> Result<(), Refusal> {
+    apply_text(settings, &read_text(path)?, &path.display().to_string())
+}
+
+/// The text of a configuration file, without its byte order mark.
+pub(crate) fn read_text(path: &Path) -> Result<String, Refusal> {
     let name = path.display().to_string();
     let unreadable = |why: &dyn std::fmt::Display| Refusal::new(&CONFIG_UNREADABLE, format!("{name}: {why}"));
     let file = std::fs::File::open(path).map_err(|e| unreadable(&e))?;
@@ -28,7 +33,7 @@ pub(crate) fn apply_file(settings: &mut Settings, path: &Path) -> Result<(), Ref
         return Err(unreadable(&format!("longer than {LONGEST_FILE} bytes")));
     }
     let text = decode_text(&bytes).map_err(|fault| Refusal::new(&CONFIG_ENCODING, format!("{name}: {fault}")))?;
-    apply_text(settings, text, &name)
+    Ok(text.to_owned())
 }
 
 /// Reads the text of a file called `name` into `settings`.

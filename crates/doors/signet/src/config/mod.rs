@@ -13,17 +13,17 @@ mod sample;
 mod schema;
 mod value;
 
-pub(crate) use address::{Address, DatabaseUrl, NatsUrl};
-pub(crate) use choice::{LogFormat, LogLevel, Role};
+pub(crate) use address::{Address, DatabaseUrl, NatsUrl, SecretUrl};
+pub(crate) use choice::{LogFormat, LogLevel, Role, words};
 pub(crate) use environment::apply_environment;
-pub(crate) use file::apply_file;
+pub(crate) use file::{apply_file, read_text};
 #[cfg(test)]
 pub(crate) use file::apply_text;
 pub(crate) use layers::{settings_of_serve, settings_of_up};
 pub(crate) use nearest::nearest;
 pub(crate) use sample::{sample, show};
-pub(crate) use schema::{Oidc, Settings, Tls};
-pub(crate) use value::Span;
+pub(crate) use schema::{Oidc, Set, Settings, Tls};
+pub(crate) use value::{Count, Instance, Raw, Setting, Span, quoted};
 
 signet_model::reasons! {
     /// The configuration names a key that does not exist.

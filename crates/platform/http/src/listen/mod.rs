@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 pub use connection::PeerAddress;
 pub use limits::Limits;
-pub use site::Site;
+pub use site::{Site, starting_router};
 pub use tls::{TlsMode, server_config};
 
 use census::{Census, Place};

@@ -6,7 +6,7 @@ use arc_swap::ArcSwapOption;
 use axum::Router;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderValue, Request, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use signet_model::Entropy;
 use tower::Service as _;
 
@@ -52,19 +52,28 @@ impl Site {
                 Ok(response) => response,
                 Err(never) => match never {},
             },
-            None => self.not_yet(&request),
+            None => not_yet(request.headers(), self.entropy.as_deref()),
         }
     }
+}
 
-    fn not_yet<B>(&self, request: &Request<B>) -> Response {
-        let trace = self.entropy.as_ref().map(|entropy| trace::of(request.headers(), entropy.as_ref()));
-        let mut response = Problem::new(&reasons::STARTING, "the server has not finished starting").render(trace.as_ref());
-        let headers = response.headers_mut();
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(trace) = trace.and_then(|trace| HeaderValue::from_str(trace.as_str()).ok()) {
-            headers.insert(TRACE_ID_HEADER, trace);
-        }
-        response
+/// A router that answers everything as a [`Site`] does that has not opened yet; for a listener whose other routes are there
+/// before the API is ([`Management::beside`](crate::Management::beside)).
+pub fn starting_router(entropy: Arc<dyn Entropy>) -> Router {
+    Router::new().fallback(move |headers: HeaderMap| {
+        let entropy = Arc::clone(&entropy);
+        async move { not_yet(&headers, Some(entropy.as_ref())) }
+    })
+}
+
+fn not_yet(asked: &HeaderMap, entropy: Option<&dyn Entropy>) -> Response {
+    let trace = entropy.map(|entropy| trace::of(asked, entropy));
+    let mut response = Problem::new(&reasons::STARTING, "the server has not finished starting").render(trace.as_ref());
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(trace) = trace.and_then(|trace| HeaderValue::from_str(trace.as_str()).ok()) {
+        headers.insert(TRACE_ID_HEADER, trace);
     }
+    response
 }

@@ -106,3 +106,24 @@ async fn nothing_tells_version_or_place() {
         }
     }
 }
+
+#[tokio::test]
+async fn on_one_listener_the_api_is_everything_else() {
+    let health = Arc::new(Health::default());
+    health.0.store(true, Ordering::SeqCst);
+    let management = Management { health, registry: Arc::new(Registry::default()) };
+    let site = Site::of(management.clone().beside(signet_http::starting_router(Arc::new(signet_testkit::SeededEntropy::new(1)))));
+    let listener = serve_site(site.clone(), TlsMode::Plain, Limits::management()).await;
+    let address = listener.address();
+    assert_eq!(get(address, "/health").await.status, 200);
+    let early = get(address, "/api/v1/anything").await;
+    assert_eq!((early.status, early.headers["content-type"].as_str()), (503, "application/problem+json"));
+    assert!(early.body.contains("\"starting\""), "{}", early.body);
+    let api = axum::Router::new().route("/api/v1/anything", axum::routing::get(async || "here")).fallback(async || "nothing of ours");
+    site.open(management.beside(api));
+    for (path, body) in [("/api/v1/anything", "here"), ("/healthy", "nothing of ours"), ("/", "nothing of ours")] {
+        assert_eq!(get(address, path).await.body, body, "{path}");
+    }
+    assert_eq!(get(address, "/ready/").await.body, "database: ok\nbus: ok\n");
+    assert_eq!(ask(address, "POST", "/metrics", "", "").await.status, 405);
+}

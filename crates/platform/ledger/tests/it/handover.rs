@@ -166,3 +166,17 @@ async fn killed_and_started_again_the_database_is_picked_up_unaided() {
     assert_eq!(positions, (1..=positions.len() as i64).collect::<Vec<_>>());
     house.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_that_make_the_shared_seal_key_at_once_have_the_same_one() {
+    for kind in [Kind::Sqlite, Kind::PostgresNats] {
+        let house = House::new(kind).await;
+        let entropy = signet_testkit::SeededEntropy::new(7);
+        let keys = join_all((0..8).map(|_| signet_ledger::shared_seal_key(&house.db, &entropy))).await;
+        let keys: Vec<_> = keys.into_iter().map(|key| *key.unwrap()).collect();
+        assert!(keys.iter().all(|key| *key == keys[0] && *key != [0; 32]));
+        let again = signet_ledger::shared_seal_key(&house.db, &entropy).await.unwrap();
+        assert_eq!(*again, keys[0]);
+        house.end().await;
+    }
+}

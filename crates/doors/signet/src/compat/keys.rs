@@ -1,0 +1,178 @@
+//! Every key of Kaa's chapter 18.3 and the common 18.1, once: its name, type, default and meaning here. The reader, the overrides by
+//! environment, the warnings about unknown names and the page of the reference come from this one table.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use signet_model::TenantId;
+use zeroize::Zeroizing;
+
+use crate::config::{Count, Instance, Raw, Set, Setting, quoted, words};
+
+words! {
+    /// How PostgreSQL is talked to, as libpq names it.
+    SslMode: "\"disable\", \"require\", \"verify-ca\" or \"verify-full\"" {
+        /// In plain text.
+        Disable = "disable",
+        /// Encrypted, to whoever answers.
+        Require = "require",
+        /// Encrypted, to a server with a certificate of a known authority.
+        VerifyCa = "verify-ca",
+        /// And with the name that was asked for.
+        VerifyFull = "verify-full",
+    }
+}
+
+/// A secret in a foreign file; any text without NUL, also an empty one.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Hidden(pub(crate) Zeroizing<String>);
+
+impl Hidden {
+    /// Takes a text.
+    pub(crate) fn of(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hidden(..)")
+    }
+}
+
+impl Setting for Hidden {
+    const WANTED: &'static str = "a text";
+    const EXAMPLE: &'static str = "";
+
+    fn read(raw: &Raw) -> Option<Self> {
+        raw.text().filter(|text| !text.contains('\0')).map(Self::of)
+    }
+
+    fn toml(&self) -> Option<String> {
+        Some(quoted(&self.0))
+    }
+
+    fn shown(&self) -> Option<String> {
+        Some(quoted("***"))
+    }
+}
+
+/// A tenant's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tenant(pub(crate) TenantId);
+
+impl Setting for Tenant {
+    const WANTED: &'static str = "a tenant's name (1 to 64 letters, digits, `.`, `_` and `-`)";
+    const EXAMPLE: &'static str = "";
+
+    fn read(raw: &Raw) -> Option<Self> {
+        raw.text()?.parse().ok().map(Self)
+    }
+
+    fn toml(&self) -> Option<String> {
+        Some(quoted(self.0.as_str()))
+    }
+}
+
+/// One key as the reference shows it.
+pub(crate) struct KeyEntry {
+    /// Its dotted name.
+    pub(crate) key: &'static str,
+    /// What it means here.
+    pub(crate) doc: &'static str,
+    /// What a value must be.
+    pub(crate) wanted: &'static str,
+    /// Its value as shown; none when unset.
+    pub(crate) value: Option<String>,
+}
+
+/// The environment variable that overrides a key: upper-cased, `.` and `-` as `_`.
+pub(crate) fn variable(key: &str) -> String {
+    key.chars().map(|c| if matches!(c, '.' | '-') { '_' } else { c.to_ascii_uppercase() }).collect()
+}
+
+macro_rules! keys {
+    ($($(#[doc = $doc:literal])+ $field:ident in $key:literal: $ty:ty = $default:expr;)+) => {
+        /// The configuration of Kaa's CCM as it was found.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub(crate) struct CcmKeys {
+            $($(#[doc = $doc])+ pub(crate) $field: $ty,)+
+            /// The keys that were set, by file or environment.
+            pub(crate) given: BTreeSet<&'static str>,
+        }
+
+        impl Default for CcmKeys {
+            fn default() -> Self {
+                Self { $($field: $default,)+ given: BTreeSet::new() }
+            }
+        }
+
+        impl CcmKeys {
+            /// Sets one key.
+            pub(crate) fn set(&mut self, key: &str, raw: &Raw) -> Set {
+                match key {
+                    $($key => match <$ty as Setting>::read(raw) {
+                        Some(value) => { self.$field = value; self.given.insert($key); Set::Done }
+                        None => Set::Wrong(<$ty as Setting>::WANTED),
+                    },)+
+                    _ => Set::Unknown,
+                }
+            }
+
+            /// Every key with its present value.
+            pub(crate) fn entries(&self) -> Vec<KeyEntry> {
+                vec![$(KeyEntry {
+                    key: $key,
+                    doc: concat!($($doc),+),
+                    wanted: <$ty as Setting>::WANTED,
+                    value: self.$field.shown(),
+                }),+]
+            }
+        }
+    };
+}
+
+keys! {
+    /// Name of the service instance: part of every subject, and the queue group.
+    instance in "service.instance.name": Instance = Instance("ccm".to_owned());
+    /// Name of this replica in events; made anew at each start when absent.
+    replica in "service.instance.replica.id": Option<Instance> = None;
+    /// Seconds that running requests have to end in when the service stops.
+    graceful_shutdown in "service.graceful-shutdown": Count<0, 86_400> = Count(30);
+    /// Port of REST, `/health`, `/ready` and `/metrics`, plain HTTP on every IPv4 address; 0 asks for a free one.
+    port in "server.port": Count<0, 65_535> = Count(80);
+    /// Addresses of NATS, parted by commas; they may hold a user and password or a token.
+    nats_urls in "nats.urls": Hidden = Hidden::of("nats://nats:4222");
+    /// Host of PostgreSQL.
+    postgres_host in "kaa.postgresql.host": String = "ccm-postgresql".to_owned();
+    /// Its port.
+    postgres_port in "kaa.postgresql.port": Count<1, 65_535> = Count(5432);
+    /// The database.
+    postgres_database in "kaa.postgresql.database": String = "ccm".to_owned();
+    /// The user.
+    postgres_username in "kaa.postgresql.username": String = "ccm".to_owned();
+    /// The user's password.
+    postgres_password in "kaa.postgresql.password": Hidden = Hidden::of("ccm");
+    /// How the server is trusted; authorities of its certificate: `SIGNET_DATABASE__CA_FILE`.
+    postgres_sslmode in "kaa.postgresql.sslmode": SslMode = SslMode::Disable;
+    /// Most connections; 0 (no limit) and more than 500 are taken as 500, with a warning.
+    postgres_connections in "kaa.postgresql.max-open-connections": Count<0, 1_000_000> = Count(100);
+    /// The whole address as releases up to 1.2 have it; wins over the keys above, with a warning.
+    postgres_url in "kaa.postgresql.url": Option<Hidden> = None;
+    /// Authentication requests worked on at once.
+    cap_concurrency in "kaa.cap.provider.basic.concurrency": Count<1, 1024> = Count(8);
+    /// Authentication requests that may wait; 16 times the concurrency when absent.
+    cap_queue_length in "kaa.cap.provider.basic.queue-length": Option<Count<0, 65_536>> = None;
+    /// Cost of bcrypt for new passwords.
+    bcrypt_cost in "kaa.ccm.bcrypt.cost": Count<4, 16> = Count(10);
+    /// Refuse the transitions that Kaa's product text does not name.
+    strict_fsm in "kaa.ccm.strict-fsm": bool = false;
+    /// Certificates as credentials: this build has none, so `true` ends the start.
+    x509_enabled in "kaa.x509.enabled": bool = false;
+}
+
+/// Keys of the original that mean nothing here, and why; they are taken without a word, as is everything below them.
+pub(crate) const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    ("kaa.x509", "read only with `kaa.x509.enabled`"),
+    ("kaa.tekton", "CCM takes nothing from Tekton"),
+];
