@@ -37,15 +37,15 @@ impl ServerUrl {
         }
     }
 
-    /// The API listener at `host:port`.
-    pub(crate) fn of_listener(address: &str) -> Result<Self, ClientError> {
+    /// The listener at `host:port` that speaks `scheme`.
+    pub(crate) fn of_listener(scheme: &str, address: &str) -> Result<Self, ClientError> {
         // A server that listens on every address is asked on the one of this machine that its certificate names.
         let reachable = match address.parse::<SocketAddr>() {
             Ok(SocketAddr::V4(v4)) if v4.ip().is_unspecified() => format!("127.0.0.1:{}", v4.port()),
             Ok(SocketAddr::V6(v6)) if v6.ip().is_unspecified() => format!("[::1]:{}", v6.port()),
             Ok(_) | Err(_) => address.to_owned(),
         };
-        Self::parse(&format!("https://{reachable}"))
+        Self::parse(&format!("{scheme}://{reachable}"))
     }
 
     /// `https://host:port`, without a slash at the end.
@@ -74,8 +74,9 @@ mod tests {
             let url = ServerUrl::parse(text).unwrap();
             assert_eq!((url.base(), url.is_loopback()), (base, loopback));
         }
-        assert_eq!(ServerUrl::of_listener("0.0.0.0:7443").unwrap().base(), "https://127.0.0.1:7443");
-        assert_eq!(ServerUrl::of_listener("[::]:7443").unwrap().base(), "https://[::1]:7443");
+        assert_eq!(ServerUrl::of_listener("https", "0.0.0.0:7443").unwrap().base(), "https://127.0.0.1:7443");
+        assert_eq!(ServerUrl::of_listener("https", "[::]:7443").unwrap().base(), "https://[::1]:7443");
+        assert_eq!(ServerUrl::of_listener("http", "0.0.0.0:80").unwrap().base(), "http://127.0.0.1:80");
         for bad in ["", "127.0.0.1:7443", "http://signet.example", "ftp://127.0.0.1", "https://h/api", "https://h?x", "https://u:pw@h"] {
             let problem = ServerUrl::parse(bad).unwrap_err().problem();
             assert_eq!(problem.reason, "server.url-invalid", "{bad}");

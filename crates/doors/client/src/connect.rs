@@ -141,8 +141,10 @@ fn locate(config: &ClientConfig) -> Result<(ServerUrl, Option<u32>), ClientError
     let Some(endpoint) = Endpoint::read(&config.data_dir) else {
         return Err(ClientError::local(&SERVER_UNREACHABLE, no_endpoint(&file)));
     };
-    match endpoint.listeners.get("api") {
-        Some(address) => Ok((ServerUrl::of_listener(address)?, Some(endpoint.pid))),
+    let api = endpoint.listeners.get("api").map(|address| ("https", address));
+    // A drop-in has one listener, without TLS.
+    match api.or_else(|| endpoint.listeners.get("http").map(|address| ("http", address))) {
+        Some((scheme, address)) => Ok((ServerUrl::of_listener(scheme, address)?, Some(endpoint.pid))),
         None => Err(ClientError::local(
             &SERVER_UNREACHABLE,
             format!("the server of {} (process {}) has no API listener", file.display(), endpoint.pid),

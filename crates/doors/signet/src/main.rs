@@ -3,6 +3,7 @@
 mod api;
 mod cli;
 mod clock;
+mod compat;
 mod config;
 #[cfg(test)]
 mod corpus;

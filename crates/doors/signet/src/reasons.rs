@@ -8,6 +8,7 @@ pub(crate) static LISTS: &[(&str, &[&Reason])] = &[
     ("Configuration", crate::config::REASONS),
     ("Command line", crate::cli::REASONS),
     ("Server start", crate::lifecycle::REASONS),
+    ("Drop-ins", crate::compat::REASONS),
     ("Client", signet_client::REASONS),
     ("Audit log", crate::api::REASONS),
     ("Audit verification", crate::cli::VERIFY_REASONS),

@@ -72,6 +72,28 @@ fn the_page_of_the_configuration_is_current() {
 }
 
 #[test]
+fn the_page_of_kaa_ccm_s_keys_is_current() {
+    use crate::compat::{CcmKeys, WITHOUT_EFFECT, variable};
+    let mut page = String::from(
+        "# Keys of `signet compat kaa-ccm`\n\nThe YAML file is named by `APP_CONFIG_PATH`, else `/srv/ccm/service-config.yml`; the variable beside a \
+         key wins over it, an empty variable counts as absent. Unknown keys are told in the log and ignored; a value that a key does not take ends \
+         the start with exit code 6. `KAA_LICENSE_CERT_PATH` and `KAA_LICENSE_CERT_PASSWORD` are ignored. Where the original has no key, \
+         `SIGNET_SECTION__KEY` of [configuration.md](configuration.md) applies, such as `SIGNET_SEAL__KEY_FILE` and `SIGNET_LOG__LEVEL`.\n\n\
+         | Key | Variable | Wants | Default | Meaning |\n|---|---|---|---|---|\n",
+    );
+    for entry in CcmKeys::default().entries() {
+        let default = entry.value.map(|value| format!("`{value}`")).unwrap_or_default();
+        let row = format!("| `{}` | `{}` | {} | {default} | {} |\n", entry.key, variable(entry.key), entry.wanted, entry.doc.trim());
+        page.push_str(&row);
+    }
+    page.push_str("\nTaken without effect, with everything below them:\n\n");
+    for (key, why) in WITHOUT_EFFECT {
+        writeln!(page, "- `{key}`: {why}").unwrap();
+    }
+    settle("compat-kaa-ccm.md", &page);
+}
+
+#[test]
 fn the_page_of_commands_is_current() {
     let mut page = String::from(
         "# Command line\n\nData goes to stdout, everything else to stderr. With `-o json` an error is one object on stderr: \

@@ -3,6 +3,7 @@
 
 mod api_token;
 mod audit;
+mod compat;
 mod completions;
 mod config;
 mod confirm;
@@ -62,6 +63,7 @@ pub(crate) struct Cli {
 enum Command {
     Up(up::UpArgs),
     Serve(serve::ServeArgs),
+    Compat(compat::CompatArgs),
     Tenant(tenant::TenantArgs),
     Identity(identity::IdentityArgs),
     Credential(credential::CredentialArgs),
@@ -93,6 +95,7 @@ fn run(cli: &Cli) -> Outcome {
     match &cli.command {
         Command::Up(args) => up::run(globals, args),
         Command::Serve(args) => serve::run(globals, args),
+        Command::Compat(args) => compat::run(globals, args),
         Command::Tenant(args) => tenant::run(globals, args),
         Command::Identity(args) => identity::run(globals, args),
         Command::Credential(args) => credential::run(globals, args),

@@ -6,7 +6,7 @@ use signet_model::ExitCode;
 use super::failure::{Failure, Outcome, USAGE};
 use super::globals::Globals;
 use crate::config::{NatsUrl, settings_of_up};
-use crate::lifecycle::{Launch, ListenFlag, launch};
+use crate::lifecycle::{Launch, ListenFlag, Shape, launch};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,6 +50,17 @@ pub(crate) fn run(globals: &Globals, args: &UpArgs) -> Outcome {
 
 /// Starts a server with these settings and stays until it ends.
 pub(crate) fn start(globals: &Globals, settings: crate::config::Settings, listen: &ListenArgs) -> Outcome {
-    launch(Launch { settings, flags: listen.listen.clone(), any_port: listen.any_port, out: globals.out() })?;
+    start_in_shape(globals, settings, listen, Shape::own(), Vec::new())
+}
+
+/// The same for a process of another shape, with what was odd in its configuration.
+pub(crate) fn start_in_shape(
+    globals: &Globals,
+    settings: crate::config::Settings,
+    listen: &ListenArgs,
+    shape: Shape,
+    warnings: Vec<String>,
+) -> Outcome {
+    launch(Launch { settings, flags: listen.listen.clone(), any_port: listen.any_port, shape, warnings, out: globals.out() })?;
     Ok(ExitCode::Ok)
 }

@@ -2,9 +2,8 @@
 //! environment, the warnings about unknown names and the page of the reference come from this one table.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
-use signet_model::TenantId;
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::config::{Count, Instance, Raw, Set, Setting, quoted, words};
@@ -57,24 +56,8 @@ impl Setting for Hidden {
     }
 }
 
-/// A tenant's name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Tenant(pub(crate) TenantId);
-
-impl Setting for Tenant {
-    const WANTED: &'static str = "a tenant's name (1 to 64 letters, digits, `.`, `_` and `-`)";
-    const EXAMPLE: &'static str = "";
-
-    fn read(raw: &Raw) -> Option<Self> {
-        raw.text()?.parse().ok().map(Self)
-    }
-
-    fn toml(&self) -> Option<String> {
-        Some(quoted(self.0.as_str()))
-    }
-}
-
-/// One key as the reference shows it.
+/// One key as `--check` and the reference show it.
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct KeyEntry {
     /// Its dotted name.
     pub(crate) key: &'static str,
@@ -82,8 +65,10 @@ pub(crate) struct KeyEntry {
     pub(crate) doc: &'static str,
     /// What a value must be.
     pub(crate) wanted: &'static str,
-    /// Its value as shown; none when unset.
+    /// Its value as shown, secrets masked; none when unset.
     pub(crate) value: Option<String>,
+    /// Whether file or environment gave it.
+    pub(crate) given: bool,
 }
 
 /// The environment variable that overrides a key: upper-cased, `.` and `-` as `_`.
@@ -126,6 +111,7 @@ macro_rules! keys {
                     doc: concat!($($doc),+),
                     wanted: <$ty as Setting>::WANTED,
                     value: self.$field.shown(),
+                    given: self.given.contains($key),
                 }),+]
             }
         }
@@ -172,7 +158,5 @@ keys! {
 }
 
 /// Keys of the original that mean nothing here, and why; they are taken without a word, as is everything below them.
-pub(crate) const WITHOUT_EFFECT: &[(&str, &str)] = &[
-    ("kaa.x509", "read only with `kaa.x509.enabled`"),
-    ("kaa.tekton", "CCM takes nothing from Tekton"),
-];
+pub(crate) const WITHOUT_EFFECT: &[(&str, &str)] =
+    &[("kaa.x509", "read only with `kaa.x509.enabled`"), ("kaa.tekton", "CCM takes nothing from Tekton")];

@@ -101,7 +101,17 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_refused_without_its_secret() {
-        for bad in ["", ",", "http://a", "nats://", "nats://u:canary@", "nats://a/b", "nats://u:canary@a,nats://u:other@b", "nats://:x@a", "nats://%zz@a"] {
+        for bad in [
+            "",
+            ",",
+            "http://a",
+            "nats://",
+            "nats://u:canary@",
+            "nats://a/b",
+            "nats://u:canary@a,nats://u:other@b",
+            "nats://:x@a",
+            "nats://%zz@a",
+        ] {
             let fault = parse(bad).unwrap_err();
             assert!(!fault.contains("canary"), "{bad}: {fault}");
         }

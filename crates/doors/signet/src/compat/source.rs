@@ -66,8 +66,11 @@ pub(crate) fn apply_text(keys: &mut CcmKeys, text: &str, name: &str, warnings: &
                     .with_fix(format!("Give `{key}` {wanted}; docs/reference/compat-kaa-ccm.md lists every key.")));
             }
             Set::Unknown if is_section(keys, &key) => {
-                return Err(Refusal::new(&CONFIG_VALUE, format!("{place}: `{}` is a section with keys below it, found {kind}", log_text(&key, 120)))
-                    .with_fix("Indent its keys below it, or remove it."));
+                return Err(Refusal::new(
+                    &CONFIG_VALUE,
+                    format!("{place}: `{}` is a section with keys below it, found {kind}", log_text(&key, 120)),
+                )
+                .with_fix("Indent its keys below it, or remove it."));
             }
             Set::Unknown if is_without_effect(&key) => {}
             Set::Unknown => {
@@ -140,14 +143,16 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), entries.len());
         let text = "kaa:\n  cap:\n    provider:\n      basic:\n        queue-length: 5\nservice.instance.name: other\n";
-        let (keys, warnings) = read_both(text, &[("KAA_CAP_PROVIDER_BASIC_QUEUE_LENGTH", "7"), ("SERVER_PORT", ""), ("KAA_CCM_STRICT_FSM", "true")]).unwrap();
+        let (keys, warnings) =
+            read_both(text, &[("KAA_CAP_PROVIDER_BASIC_QUEUE_LENGTH", "7"), ("SERVER_PORT", ""), ("KAA_CCM_STRICT_FSM", "true")]).unwrap();
         assert_eq!((keys.cap_queue_length, keys.port, keys.strict_fsm), (Some(Count(7)), Count(80), true));
         assert_eq!((keys.instance, warnings), (Instance("other".to_owned()), Vec::<String>::new()));
     }
 
     #[test]
     fn unknown_keys_are_told_by_name_and_change_nothing() {
-        let text = "logging:\n  level: debug\nkaa:\n  postgresql:\n    hots: x\n  x509:\n    vault:\n      url: y\n  tekton.enabled: true\n";
+        let text =
+            "logging:\n  level: debug\nkaa:\n  postgresql:\n    hots: x\n  x509:\n    vault:\n      url: y\n  tekton.enabled: true\n";
         let (keys, warnings) = read_both(text, &[]).unwrap();
         assert_eq!(keys, CcmKeys::default());
         assert_eq!(warnings.len(), 2, "{warnings:?}");

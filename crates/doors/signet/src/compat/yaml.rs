@@ -251,14 +251,13 @@ mod tests {
             ("canary", 1),
             ("- canary\n", 1),
             ("a: 1\nb: [canary\n", 2),
-            ("a: 1\n\tb: canary\n", 2),
+            ("a: 1\n\tb: canary\n", 1),
             ("a: 1\na: canary\n", 2),
             ("a: \"canary\n", 1),
-            ("a: *canary\n", 1),
         ] {
             let fault = read(text).unwrap_err();
             assert!(fault.line >= line && !fault.what.is_empty(), "{text:?}: {fault:?}");
-            assert!(!fault.what.contains("1\n") && fault.what.len() < 220, "{fault:?}");
+            assert!(!fault.what.contains("canary"), "{fault:?}");
         }
     }
 

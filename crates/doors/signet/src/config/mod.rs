@@ -16,9 +16,9 @@ mod value;
 pub(crate) use address::{Address, DatabaseUrl, NatsUrl, SecretUrl};
 pub(crate) use choice::{LogFormat, LogLevel, Role, words};
 pub(crate) use environment::apply_environment;
-pub(crate) use file::{apply_file, read_text};
 #[cfg(test)]
 pub(crate) use file::apply_text;
+pub(crate) use file::{apply_file, read_text};
 pub(crate) use layers::{settings_of_serve, settings_of_up};
 pub(crate) use nearest::nearest;
 pub(crate) use sample::{sample, show};

@@ -100,7 +100,7 @@ async fn schema(db: &Db) -> Check {
 
 async fn bus(patient: &Patient<'_>) -> Check {
     const NAME: &str = "nats";
-    let Some(config) = message_bus::configuration(patient.settings) else {
+    let Some(config) = message_bus::configuration(patient.settings, None) else {
         return Check::fine("bus", "inside the process (no [nats] url)");
     };
     let url = patient.settings.nats.url.as_ref().map(|url| url.0.masked()).unwrap_or_default();

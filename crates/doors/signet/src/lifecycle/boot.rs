@@ -2,7 +2,7 @@
 //! may have to wait ([`build`]): database, ledger, rooms.
 
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,17 +13,18 @@ use signet_crypto::{Sealer, SystemEntropy};
 use signet_custody::KeyFileSealer;
 use signet_db::DbError;
 use signet_http::{HttpMetrics, Management};
-use signet_ledger::LedgerError;
+use signet_ledger::{LedgerError, shared_seal_key};
 use signet_model::{Clock, Entropy, Refusal};
 use tokio_util::sync::CancellationToken;
 
 use super::data_dir::DataDir;
 use super::health::Health;
 use super::house::House;
-use super::listeners::{self, API, Listeners, MANAGEMENT};
+use super::listeners::{self, API, HTTP, Listeners, MANAGEMENT};
 use super::notify::Notifier;
 use super::ports::Addresses;
 use super::reasons::DATA_DIR_UNUSABLE;
+use super::shape::{SealPlace, Shape};
 use super::tls::Certificates;
 use super::{Launch, metrics};
 use crate::clock::SystemClock;
@@ -35,9 +36,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How much longer the service manager is asked to wait at each attempt; more than a pause and an attempt take together.
 const MORE_TIME: Duration = Duration::from_secs(60);
-/// For exchanges that run when the end begins.
-pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
-
 /// What stands before anything else is there, and until the end.
 pub(crate) struct Foundation {
     data: DataDir,
@@ -98,14 +96,15 @@ pub(crate) async fn lay(launch: &Launch) -> Result<Foundation, Refusal> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let mut wanted = Vec::new();
-    if settings.process.roles.has(Role::Api) {
+    let api_over_tls = settings.process.roles.has(Role::Api) && !launch.shape.one_listener;
+    if api_over_tls {
         wanted.push((API, &settings.listen.api));
     }
-    wanted.push((MANAGEMENT, &settings.listen.management));
+    wanted.push(if launch.shape.one_listener { (HTTP, &settings.listen.api) } else { (MANAGEMENT, &settings.listen.management) });
     let mut addresses = Addresses::choose(&wanted, &launch.flags, launch.any_port, data.path())?;
     let names: Vec<&'static str> = wanted.iter().map(|(name, _)| *name).collect();
     let held = listeners::bind(&addresses, &names).await?;
-    let certificates = if settings.process.roles.has(Role::Api) {
+    let certificates = if api_over_tls {
         Some(Arc::new(Certificates::open(
             &settings.tls,
             addresses.of(API).unwrap_or(&settings.listen.api),
@@ -125,9 +124,12 @@ pub(crate) async fn lay(launch: &Launch) -> Result<Foundation, Refusal> {
         .remember(&listeners.addresses())
         .map_err(|e| Refusal::new(&DATA_DIR_UNUSABLE, format!("ports.json of the data directory cannot be written: {e}")))?;
     let health = Health::starting();
+    // Until the parts are there, the process alone is shown.
+    let management = Management { health: Arc::new(health.clone()), registry: Arc::new(metrics::of_process(started)) };
     if let Some(site) = listeners.site(MANAGEMENT) {
-        // Until the parts are there, the process alone is shown.
-        site.open(Management { health: Arc::new(health.clone()), registry: Arc::new(metrics::of_process(started)) }.into_router());
+        site.open(management.into_router());
+    } else if let Some(site) = listeners.site(HTTP) {
+        site.open(management.beside(signet_http::starting_router(Arc::clone(&entropy))));
     }
     if let Some(certificates) = &certificates {
         tokio::spawn(Arc::clone(certificates).keep_fresh(Arc::clone(&clock), Arc::clone(&entropy), shutdown.clone()));
@@ -138,17 +140,29 @@ pub(crate) async fn lay(launch: &Launch) -> Result<Foundation, Refusal> {
 /// Everything that has to be there before the first request.
 pub(crate) async fn build(launch: &Launch, foundation: &Foundation, notifier: &Notifier) -> Result<House, Refusal> {
     let settings = &launch.settings;
-    let sealer = open_sealer(settings, foundation.data_dir(), foundation.entropy.as_ref())?;
-    let bus = message_bus::open(settings).await.map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
+    let in_file = seal_key_file(settings, &launch.shape, foundation.data_dir());
+    let in_file = in_file.map(|path| KeyFileSealer::open_or_create(&path, foundation.entropy.as_ref())).transpose()?;
+    let bus = message_bus::open(settings, launch.shape.nats_login.clone()).await.map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
     let waiting = Waiting { foundation, notifier };
     let db = waiting.until_there(|| database::open(settings, foundation.data_dir())).await?;
     waiting.until_there(|| database::migrate(&db)).await?;
-    House::assemble(settings, foundation, &waiting, sealer, bus, db).await
+    let sealer: Arc<dyn Sealer> = match in_file {
+        Some(sealer) => Arc::new(sealer),
+        None => {
+            let key = waiting.until_there(|| shared_seal_key(&db, foundation.entropy.as_ref())).await?;
+            Arc::new(KeyFileSealer::of_key(&key, Path::new("the database"))?)
+        }
+    };
+    House::assemble(launch, foundation, &waiting, sealer, bus, db).await
 }
 
-fn open_sealer(settings: &Settings, data_dir: &Path, entropy: &dyn Entropy) -> Result<Arc<dyn Sealer>, Refusal> {
-    let path = settings.seal.key_file.clone().unwrap_or_else(|| data_dir.join("seal.key"));
-    Ok(Arc::new(KeyFileSealer::open_or_create(&path, entropy)?))
+/// The file of the seal key; none when the database keeps it.
+pub(crate) fn seal_key_file(settings: &Settings, shape: &Shape, data_dir: &Path) -> Option<PathBuf> {
+    match (&settings.seal.key_file, shape.seal) {
+        (Some(path), _) => Some(path.clone()),
+        (None, SealPlace::DataDir) => Some(data_dir.join("seal.key")),
+        (None, SealPlace::Database) => None,
+    }
 }
 
 /// Patience with what is not there yet.

@@ -8,25 +8,36 @@ use signet_credentials::{CredentialsRoom, OPERATOR_TOKEN_LIFETIME, OperatorToken
 use signet_custody::secret_file;
 use signet_db::Db;
 use signet_ledger::Ledger;
-use signet_model::{Caller, Refusal, Scope, TraceId, kinds};
+use signet_model::{Caller, Refusal, Scope, TraceId};
 
 use super::boot::Foundation;
-
-/// The tenant that is there from the start.
-const FIRST_TENANT: &str = "default";
+use super::shape::Shape;
 
 /// Makes what is missing.
-pub(super) async fn furnish(foundation: &Foundation, ledger: &Ledger, db: &Db, room: &Arc<CredentialsRoom>) -> Result<(), Refusal> {
+pub(super) async fn furnish(
+    shape: &Shape,
+    foundation: &Foundation,
+    ledger: &Ledger,
+    db: &Db,
+    room: &Arc<CredentialsRoom>,
+) -> Result<(), Refusal> {
     let caller = Caller::System("first-start");
-    let scope = Scope {
-        tenant: FIRST_TENANT.parse().map_err(|e| Refusal::new(&kinds::INTERNAL, format!("{e}")))?,
-        caller: caller.clone(),
-        trace: TraceId::generate(foundation.entropy.as_ref()),
-        clock: Arc::clone(&foundation.clock),
-        entropy: Arc::clone(&foundation.entropy),
-    };
-    if room.ensure_tenant(&scope).await? {
-        tracing::info!(event = "first-start.tenant", tenant = FIRST_TENANT);
+    if let Some(tenant) = &shape.first_tenant {
+        let scope = Scope {
+            tenant: tenant.clone(),
+            caller: caller.clone(),
+            trace: TraceId::generate(foundation.entropy.as_ref()),
+            clock: Arc::clone(&foundation.clock),
+            entropy: Arc::clone(&foundation.entropy),
+        };
+        if room.ensure_tenant(&scope).await? {
+            tracing::info!(event = "first-start.tenant", %tenant);
+        }
+    }
+    if shape.transient {
+        // A token that nobody can keep is worse than none; `signet operator rotate` makes one that is kept.
+        tracing::info!(event = "first-start.no-operator-token", fix = "run `signet operator rotate --data-dir DIR` where DIR stays");
+        return Ok(());
     }
     let made = first_operator_token(OperatorTokenParts {
         db,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use prometheus_client::registry::Registry;
 use signet_bus::{Bus, BusState};
 use signet_credentials::{BusProvider, CredentialMetrics, CredentialsConfig, CredentialsError, CredentialsRoom, Parts};
@@ -14,11 +15,11 @@ use signet_model::{Refusal, ReplicaId, kinds};
 use signet_standing::{View, ViewConfig, ViewTasks};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::boot::{DRAIN_DEADLINE, Foundation, Waiting};
+use super::boot::{Foundation, Waiting};
 use super::health::Told;
-use super::listeners::{API, MANAGEMENT};
+use super::listeners::{API, HTTP, MANAGEMENT};
 use super::metrics::Readings;
-use super::{callers, first_start};
+use super::{Launch, callers, first_start};
 use crate::config::{Role, Settings};
 
 /// How often dependencies are looked at for `/health`.
@@ -53,13 +54,14 @@ struct Api {
 impl House {
     /// Wires everything, opens the sites, and waits a moment until every part says that it is well.
     pub(crate) async fn assemble(
-        settings: &Settings,
+        launch: &Launch,
         foundation: &Foundation,
         waiting: &Waiting<'_>,
         sealer: Arc<dyn Sealer>,
         bus: Bus,
         db: Db,
     ) -> Result<Self, Refusal> {
+        let settings = &launch.settings;
         let worker = settings.process.roles.has(Role::Worker);
         let parts = || LedgerParts {
             db: db.clone(),
@@ -75,30 +77,30 @@ impl House {
         readings(&ledger).register(&mut registry);
         let board = HealthBoard::start(checks(&db, &bus), CHECK_EVERY, &foundation.shutdown);
         let mut sources = vec![foundation.listeners.health(), Arc::new(board.clone()) as Arc<dyn HealthSource>, of_ledger(&ledger)];
-        let api = if settings.process.roles.has(Role::Api) {
-            let (api, view) = Self::open_api(settings, foundation, &ledger, &bus, &db, &mut registry).await?;
+        let (api, router) = if settings.process.roles.has(Role::Api) {
+            let (api, view, router) = Self::open_api(launch, foundation, &ledger, &bus, &db, &mut registry).await?;
             sources.push(of_view(&view));
             sources.extend(callers::shout(settings));
-            Some(api)
+            (Some(api), Some(router))
         } else {
-            None
+            (None, None)
         };
         foundation.health.running(sources);
-        if let Some(site) = foundation.listeners.site(MANAGEMENT) {
-            site.open(Management { health: Arc::new(foundation.health.clone()), registry: Arc::new(registry) }.into_router());
-        }
+        let management = Management { health: Arc::new(foundation.health.clone()), registry: Arc::new(registry) };
+        open_sites(foundation, management, router);
         foundation.health.well_within(WELL_WITHIN).await;
         Ok(Self { db, bus, ledger_tasks, api, board })
     }
 
     async fn open_api(
-        settings: &Settings,
+        launch: &Launch,
         foundation: &Foundation,
         ledger: &Ledger,
         bus: &Bus,
         db: &Db,
         registry: &mut Registry,
-    ) -> Result<(Api, View), Refusal> {
+    ) -> Result<(Api, View, Router), Refusal> {
+        let settings = &launch.settings;
         let view = View::new(ViewConfig {
             reasons: crate::reasons::all().collect(),
             ..ViewConfig::new(
@@ -116,12 +118,16 @@ impl House {
             view: view.clone(),
             clock: Arc::clone(&foundation.clock),
             entropy: Arc::clone(&foundation.entropy),
-            replica: ReplicaId::generate(foundation.clock.now(), foundation.entropy.as_ref()),
+            replica: launch
+                .shape
+                .replica
+                .clone()
+                .unwrap_or_else(|| ReplicaId::generate(foundation.clock.now(), foundation.entropy.as_ref())),
             metrics: CredentialMetrics::register(registry),
             config: credentials_config(settings)?,
         })
         .map_err(room_refusal)?;
-        first_start::furnish(foundation, ledger, db, &room).await?;
+        first_start::furnish(&launch.shape, foundation, ledger, db, &room).await?;
         let people = callers::admitted(settings, foundation, &room, None, registry).await?;
         let router = crate::api::table(ledger, &room)
             .into_router(signet_http::Parts {
@@ -136,15 +142,12 @@ impl House {
             .map_err(|e| Refusal::new(&kinds::INTERNAL, e.to_string()))?;
         let cap = room.start_cap(bus).await.map_err(room_refusal)?;
         let ecap = room.start_ecap(bus).await.map_err(room_refusal)?;
-        if let Some(site) = foundation.listeners.site(API) {
-            site.open(router);
-        }
         let (counting, sweeping) = (room.start_counting(), room.start_sweeping());
-        Ok((Api { _view_tasks: view_tasks, _counting: counting, _sweeping: sweeping, cap, ecap }, view))
+        Ok((Api { _view_tasks: view_tasks, _counting: counting, _sweeping: sweeping, cap, ecap }, view, router))
     }
 
     /// Ends everything, from the outside in: no new requests, then no new changes, then no new messages.
-    pub(crate) async fn stop(self, foundation: Foundation) {
+    pub(crate) async fn stop(self, foundation: Foundation, drain_deadline: Duration) {
         foundation.health.stopping();
         if let Some(api) = self.api {
             api.cap.stop().await;
@@ -152,12 +155,29 @@ impl House {
                 ecap.stop().await;
             }
         }
-        foundation.listeners.drain(DRAIN_DEADLINE).await;
+        foundation.listeners.drain(drain_deadline).await;
         self.ledger_tasks.shutdown().await;
         foundation.shutdown.cancel();
         self.board.stopped().await;
         self.bus.drain().await;
         self.db.close().await;
+    }
+}
+
+/// Puts API and management where this process listens for them.
+fn open_sites(foundation: &Foundation, management: Management, api: Option<Router>) {
+    let site = |name| foundation.listeners.site(name);
+    match (site(HTTP), site(MANAGEMENT), site(API), api) {
+        (Some(one), _, _, Some(api)) => one.open(management.beside(api)),
+        (Some(one), _, _, None) => one.open(management.into_router()),
+        (None, management_site, api_site, api) => {
+            if let (Some(site), Some(api)) = (api_site, api) {
+                site.open(api);
+            }
+            if let Some(site) = management_site {
+                site.open(management.into_router());
+            }
+        }
     }
 }
 

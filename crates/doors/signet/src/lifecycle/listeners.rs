@@ -18,6 +18,8 @@ use super::ports::Addresses;
 pub(crate) const API: &str = "api";
 /// Name of the listener of health and metrics.
 pub(crate) const MANAGEMENT: &str = "management";
+/// Name of the one listener of a drop-in: both, without TLS.
+pub(crate) const HTTP: &str = "http";
 
 /// Addresses that are held but not served yet.
 pub(crate) struct Held(Vec<BoundListener>);
@@ -66,6 +68,10 @@ impl Held {
             let (name, site) = (listener.name(), Site::starting(Arc::clone(entropy)));
             let (mode, limits) = match (name, tls) {
                 (API, Some(config)) => (TlsMode::Tls(Arc::clone(config)), Limits::default()),
+                // Behind an ingress every connection comes from the same address.
+                (HTTP, _) => {
+                    (TlsMode::Plain, Limits { max_connections_per_address: Limits::default().max_connections, ..Limits::default() })
+                }
                 _ => (TlsMode::Plain, Limits::management()),
             };
             running.push(listener.serve(site.clone(), mode, limits, metrics.clone(), shutdown));
@@ -91,7 +97,11 @@ impl Listeners {
         let watches: Vec<(&'static str, ListenerWatch)> = self.running.iter().map(|l| (l.name(), l.watch())).collect();
         Arc::new(super::health::Told(move || {
             let line = |(name, watch): &(&'static str, ListenerWatch)| HealthLine {
-                name: if *name == API { "listener api" } else { "listener management" },
+                name: match *name {
+                    API => "listener api",
+                    HTTP => "listener http",
+                    _ => "listener management",
+                },
                 ok: watch.is_open(),
                 detail: if watch.is_open() { String::new() } else { "not accepting connections".to_owned() },
             };

@@ -15,6 +15,7 @@ mod metrics;
 mod notify;
 mod ports;
 mod reasons;
+mod shape;
 mod signals;
 mod tls;
 
@@ -32,6 +33,7 @@ pub(crate) use first_start::keep as keep_operator_token;
 pub(crate) use hardening::may_lock_all;
 pub(crate) use ports::ListenFlag;
 pub(crate) use reasons::REASONS;
+pub(crate) use shape::{SealPlace, Shape};
 
 use signals::{Signals, Wish};
 
@@ -43,6 +45,10 @@ pub(crate) struct Launch {
     pub(crate) flags: Vec<ListenFlag>,
     /// `--any-port`.
     pub(crate) any_port: bool,
+    /// What sets it apart from `up` and `serve`.
+    pub(crate) shape: Shape,
+    /// What was odd in the configuration and is told when the log is open.
+    pub(crate) warnings: Vec<String>,
     /// Where the ready line goes.
     pub(crate) out: Output,
 }
@@ -51,6 +57,9 @@ pub(crate) struct Launch {
 pub(crate) fn launch(launch: Launch) -> Result<(), Refusal> {
     let started = Instant::now();
     logs::start(launch.settings.log.format, launch.settings.log.level)?;
+    for detail in &launch.warnings {
+        tracing::warn!(event = "config.odd", detail);
+    }
     let hardened = hardening::harden();
     if !hardened.no_core_dumps || !hardened.memory_locked {
         tracing::debug!(event = "process.hardening", no_core_dumps = hardened.no_core_dumps, memory_locked = hardened.memory_locked);
@@ -89,7 +98,7 @@ async fn live(launch: &Launch, started: Instant) -> Result<(), Refusal> {
     tracing::info!(event = "server.stopping");
     notifier.stopping();
     remove(&foundation);
-    house.stop(foundation).await;
+    house.stop(foundation, launch.shape.drain_deadline).await;
     tracing::info!(event = "server.stopped");
     Ok(())
 }

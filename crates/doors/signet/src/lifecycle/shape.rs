@@ -1,0 +1,53 @@
+//! What sets a drop-in's process apart from `up` and `serve`, beyond the settings: everything else of the life is the same.
+
+use std::time::Duration;
+
+use signet_bus::NatsLogin;
+use signet_model::{ReplicaId, TenantId};
+
+/// For exchanges that run when the end begins.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
+/// The tenant that is there from the start.
+const FIRST_TENANT: &str = "default";
+
+/// The form of one process.
+pub(crate) struct Shape {
+    /// REST and management share the one listener `http`, without TLS, instead of `api` and `management`.
+    pub(crate) one_listener: bool,
+    /// How long running exchanges have when the end begins.
+    pub(crate) drain_deadline: Duration,
+    /// The name of this replica in events; none: made anew.
+    pub(crate) replica: Option<ReplicaId>,
+    /// What NATS is shown.
+    pub(crate) nats_login: Option<NatsLogin>,
+    /// Where the seal key lies when no file is named.
+    pub(crate) seal: SealPlace,
+    /// The tenant to make when it is not there.
+    pub(crate) first_tenant: Option<TenantId>,
+    /// Whether the data directory is thrown away at the end.
+    pub(crate) transient: bool,
+}
+
+/// Where a seal key lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SealPlace {
+    /// `seal.key` of the data directory.
+    DataDir,
+    /// The database, beside what it seals.
+    Database,
+}
+
+impl Shape {
+    /// That of `up` and `serve`.
+    pub(crate) fn own() -> Self {
+        Self {
+            one_listener: false,
+            drain_deadline: DRAIN_DEADLINE,
+            replica: None,
+            nats_login: None,
+            seal: SealPlace::DataDir,
+            first_tenant: FIRST_TENANT.parse().ok(),
+            transient: false,
+        }
+    }
+}
