@@ -65,6 +65,23 @@ impl Rest {
         }
     }
 
+    /// A client of the one plain listener of a drop-in, with the operator token of a data directory.
+    #[track_caller]
+    #[expect(clippy::panic, reason = "test support: without a token there is no client")]
+    pub fn plain(listener: SocketAddr, data: &Path) -> Self {
+        let token = match std::fs::read_to_string(data.join("operator.token")) {
+            Ok(text) => text.trim().to_owned(),
+            Err(error) => panic!("operator.token: {error}"),
+        };
+        // It listens on every address; the loopback one reaches it.
+        let base = format!("http://127.0.0.1:{}", listener.port());
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build();
+        match (client, tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()) {
+            (Ok(client), Ok(runtime)) => Self { base, token, client, runtime },
+            (client, runtime) => panic!("{:?} {:?}", client.err(), runtime.err()),
+        }
+    }
+
     fn build(api: SocketAddr, token: String, authority: &str) -> Result<Self, Box<dyn std::error::Error>> {
         let authority = reqwest::Certificate::from_pem(authority.as_bytes())?;
         // Longer than any deadline of the server: a call that ends by this one has found a hang.

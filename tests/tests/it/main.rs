@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod command_line;
+mod compat;
 mod corpus;
 mod events;
 mod kill;
