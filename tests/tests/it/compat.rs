@@ -68,8 +68,8 @@ fn probe(server: &Server, path: &str) -> Answer {
 
 /// Tenant `acme` with a credential `bob`, password `pw`; its id.
 fn furnish(rest: &Rest) -> String {
-    assert_eq!(rest.post("/api/v1/tenants", &json!({"name": "acme"})).status, 201);
-    let made = rest.post("/api/v1/tenants/acme/credentials/basic", &json!({"username": "bob", "password": "pw"}));
+    assert_eq!(rest.post("/api/v1/tenants", &json!({"id": "acme"})).status, 201);
+    let made = rest.post("/api/v1/tenants/acme/credentials", &json!({"kind": "basic", "username": "bob", "password": "pw"}));
     assert_eq!(made.status, 201, "{}", made.text());
     made.json()["id"].as_str().unwrap().to_owned()
 }

@@ -5,6 +5,7 @@ mod command_line;
 mod compat;
 mod corpus;
 mod events;
+mod import;
 mod kill;
 mod load;
 mod mistakes;

@@ -9,6 +9,7 @@ mod config;
 mod corpus;
 mod database;
 mod doctor;
+mod import;
 mod lifecycle;
 mod message_bus;
 mod reasons;

@@ -9,6 +9,7 @@ pub(crate) static LISTS: &[(&str, &[&Reason])] = &[
     ("Command line", crate::cli::REASONS),
     ("Server start", crate::lifecycle::REASONS),
     ("Drop-ins", crate::compat::REASONS),
+    ("Imports", crate::import::REASONS),
     ("Client", signet_client::REASONS),
     ("Audit log", crate::api::REASONS),
     ("Audit verification", crate::cli::VERIFY_REASONS),

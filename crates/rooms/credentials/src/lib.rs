@@ -13,6 +13,7 @@ mod credential;
 mod endpoint_token;
 mod idempotency;
 mod identity;
+mod import;
 mod last_use;
 mod leaning;
 mod metrics;
@@ -32,6 +33,7 @@ pub mod transition;
 
 pub use authenticate::{Authenticator, People};
 pub use idempotency::IdempotencyKeys;
+pub use import::{Fate, ForeignCredential, Import, ImportParts, MOST_ROWS_OF_A_PAGE, Skip};
 pub use metrics::CredentialMetrics;
 pub use nats::BusProvider;
 pub use operator_token::{OPERATOR_TOKEN_LIFETIME, OperatorTokenParts, RotatedOperatorToken, first_operator_token, rotate_operator_token};

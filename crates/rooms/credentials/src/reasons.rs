@@ -43,6 +43,18 @@ signet_model::reasons! {
     CREDENTIAL_SUSPENDED = ("credential.suspended", 403, "Resume it: `signet credential resume ID`.");
     /// The credential is revoked, which is final.
     CREDENTIAL_REVOKED = ("credential.revoked", 403, "Create another credential with another username: `signet credential create basic NAME --password-stdin`.");
+    /// The imported row names a tenant that is not there.
+    IMPORT_TENANT_UNKNOWN = ("import.tenant-unknown", 404, "Make the tenant first, or import with `--create-tenants`.");
+    /// The imported row's id is not an id of credentials.
+    IMPORT_ID_INVALID = ("import.id-invalid", 400, "Ids are 20 characters of 0-9 and a-v; check which column `--id-column` names.");
+    /// Another credential has the imported row's id.
+    IMPORT_ID_TAKEN = ("import.id-taken", 409, "Look at the credential that has it; one of the two has to be made anew.");
+    /// The imported row's state is not one of the four.
+    IMPORT_STATE_UNKNOWN = ("import.state-unknown", 400, "States are Inactive, Active, Suspended and Revoked; check which column `--state-column` names, or map it by `--query`.");
+    /// A text of the imported row is empty, holds a NUL or is not UTF-8.
+    IMPORT_TEXT_INVALID = ("import.text-invalid", 400, "Correct the row in the source, or make this credential anew.");
+    /// A date of the imported row is missing or out of range.
+    IMPORT_TIME_INVALID = ("import.time-invalid", 400, "Correct the row in the source, or map the column by `--query`.");
     /// The username is not allowed.
     USERNAME_INVALID = ("username.invalid", 400, "Use 1 to 255 characters without control characters and without a space at either end.");
     /// The endpoint's id is not allowed.

@@ -13,6 +13,7 @@ mod endpoint_token;
 mod failure;
 mod globals;
 mod identity;
+mod import;
 mod list;
 mod openapi;
 mod operator;
@@ -72,6 +73,7 @@ enum Command {
     Audit(audit::AuditArgs),
     Operator(operator::OperatorArgs),
     Config(config::ConfigArgs),
+    Import(import::ImportArgs),
     Doctor(doctor::DoctorArgs),
     Openapi(openapi::OpenapiArgs),
     Completions(completions::CompletionsArgs),
@@ -103,6 +105,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::ApiToken(args) => api_token::run(globals, args),
         Command::Audit(args) => audit::run(globals, args),
         Command::Operator(args) => operator::run(globals, args),
+        Command::Import(args) => import::run(globals, args),
         Command::Doctor(args) => doctor::run(globals, args),
         Command::Openapi(_) => openapi::run(),
         Command::Config(args) => config::run(globals, args),

@@ -18,6 +18,8 @@ use crate::lifecycle::{SealPlace, Shape};
 const DEFAULT_FILE: &str = "/srv/ccm/service-config.yml";
 /// Most connections to PostgreSQL that our own setting takes.
 const MOST_CONNECTIONS: u32 = 500;
+/// Fewest characters of a generated endpoint token; the original's default.
+const SHORTEST_TOKEN: u32 = 20;
 
 /// A drop-in that is ready to start.
 pub(crate) struct DropIn {
@@ -70,6 +72,9 @@ fn translate(keys: &CcmKeys, path: &Path, mut warnings: Vec<String>) -> Result<D
     settings.kaa.strict_fsm = keys.strict_fsm;
     settings.kaa.cap_concurrency = keys.cap_concurrency;
     settings.kaa.cap_queue_length = keys.cap_queue_length.unwrap_or(Count(keys.cap_concurrency.0.saturating_mul(16)));
+    settings.kaa.cm_enabled = keys.cm_enabled;
+    settings.kaa.cm_instance = keys.cm_instance.clone();
+    settings.kaa.ep_token_length = Count(token_length(keys, &mut warnings));
     let replica = match &keys.replica {
         Some(name) => Some(ReplicaId::named(&name.0).map_err(|error| wrong("service.instance.replica.id", &error.to_string()))?),
         None => None,
@@ -136,6 +141,16 @@ fn encoded(text: &str) -> String {
     })
 }
 
+fn token_length(keys: &CcmKeys, warnings: &mut Vec<String>) -> u32 {
+    let wanted = keys.ep_token_length.0;
+    if wanted < SHORTEST_TOKEN {
+        warnings.push(format!(
+            "key `kaa.cm.ep-token.length` is {wanted}; shorter than {SHORTEST_TOKEN} can be guessed, so {SHORTEST_TOKEN} is used"
+        ));
+    }
+    wanted.max(SHORTEST_TOKEN)
+}
+
 fn connections(keys: &CcmKeys, warnings: &mut Vec<String>) -> u32 {
     match keys.postgres_connections.0 {
         wanted @ 1..=MOST_CONNECTIONS => wanted,
@@ -179,6 +194,14 @@ mod tests {
         assert_eq!(shape.replica.unwrap().as_str(), "r-1");
         assert_eq!((shape.drain_deadline, settings.kaa.ccm_instance.0.as_str()), (Duration::from_secs(5), "ccm2"));
         assert!(warnings[0].contains("max-open-connections"), "{warnings:?}");
+    }
+
+    #[test]
+    fn endpoint_tokens_are_answered_for_when_the_file_says_so() {
+        assert!(!of("").unwrap().settings.kaa.cm_enabled);
+        let DropIn { settings, warnings, .. } = of("kaa.cm: {enabled: true, instance-name: cm2, ep-token: {length: 8}}\n").unwrap();
+        assert_eq!((settings.kaa.cm_enabled, settings.kaa.cm_instance.0.as_str(), settings.kaa.ep_token_length.0), (true, "cm2", 20));
+        assert!(warnings[0].contains("ep-token.length"), "{warnings:?}");
     }
 
     #[test]

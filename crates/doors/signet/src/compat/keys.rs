@@ -153,6 +153,12 @@ keys! {
     bcrypt_cost in "kaa.ccm.bcrypt.cost": Count<4, 16> = Count(10);
     /// Refuse the transitions that Kaa's product text does not name.
     strict_fsm in "kaa.ccm.strict-fsm": bool = false;
+    /// Answer for endpoint tokens on the message bus; off, since the cluster has a CM.
+    cm_enabled in "kaa.cm.enabled": bool = false;
+    /// Name of the service instance that answers for endpoint tokens.
+    cm_instance in "kaa.cm.instance-name": Instance = Instance("cm".to_owned());
+    /// Characters of an endpoint token that is generated; below 20 is taken as 20, with a warning.
+    ep_token_length in "kaa.cm.ep-token.length": Count<1, 255> = Count(20);
     /// Certificates as credentials: this build has none, so `true` ends the start.
     x509_enabled in "kaa.x509.enabled": bool = false;
 }

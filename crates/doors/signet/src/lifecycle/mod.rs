@@ -27,6 +27,7 @@ use signet_model::{Refusal, kinds};
 use crate::cli::Output;
 use crate::config::Settings;
 
+pub(crate) use boot::seal_key_file;
 pub(crate) use callers::outbound as issuers_client;
 pub(crate) use data_dir::{holder, make as make_data_dir};
 pub(crate) use first_start::keep as keep_operator_token;

@@ -5,6 +5,7 @@ pub(crate) mod api_token;
 pub(crate) mod credential;
 pub(crate) mod endpoint_token;
 pub(crate) mod identity;
+pub(crate) mod import;
 pub(crate) mod leaning;
 pub(crate) mod operator_token;
 #[cfg(test)]
