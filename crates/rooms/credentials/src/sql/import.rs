@@ -15,7 +15,7 @@ pub(crate) fn insert(tenant: &TenantId, rows: &str) -> Statement {
             postgres: "INSERT INTO credential \
                        (tenant, id, kind, state, username, password_hash, created_at, updated_at, last_used_at, version) \
                        SELECT $1, r.id, 'basic', r.state, r.username, r.password_hash, r.created_at, r.updated_at, r.last_used_at, 1 \
-                       FROM json_to_recordset($2::json) AS r (id text, state text, username text, password_hash text, \
+                       FROM json_to_recordset(CAST($2 AS text)::json) AS r (id text, state text, username text, password_hash text, \
                        created_at bigint, updated_at bigint, last_used_at bigint) WHERE {ok} ON CONFLICT DO NOTHING",
         },
         params![tenant, rows],
@@ -38,7 +38,7 @@ pub(crate) fn holders(tenant: &TenantId, ids: &str) -> Statement {
             sqlite: "SELECT id, CASE WHEN tenant = $1 THEN username END, CASE WHEN tenant = $1 THEN 1 ELSE 0 END FROM credential \
                      WHERE id IN (SELECT value FROM json_each($2))",
             postgres: "SELECT id, CASE WHEN tenant = $1 THEN username END, CASE WHEN tenant = $1 THEN 1 ELSE 0 END FROM credential \
-                       WHERE id = ANY (ARRAY(SELECT json_array_elements_text($2::json)))",
+                       WHERE id = ANY (ARRAY(SELECT json_array_elements_text(CAST($2 AS text)::json)))",
         },
         params![tenant, ids],
     )
@@ -55,7 +55,7 @@ pub(crate) fn taken(tenant: &TenantId, usernames: &str) -> Statement {
             sqlite: "SELECT username, id FROM credential \
                      WHERE tenant = $1 AND kind = 'basic' AND username IN (SELECT value FROM json_each($2))",
             postgres: "SELECT username, id FROM credential WHERE tenant = $1 AND kind = 'basic' \
-                       AND username = ANY (ARRAY(SELECT json_array_elements_text($2::json)))",
+                       AND username = ANY (ARRAY(SELECT json_array_elements_text(CAST($2 AS text)::json)))",
         },
         params![tenant, usernames],
     )
