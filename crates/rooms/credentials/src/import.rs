@@ -11,7 +11,7 @@ use signet_crypto::password::BcryptHash;
 use signet_db::Db;
 use signet_ledger::{Change, Decided, Expect, Ledger, StandingEntry};
 use signet_model::{
-    AuditRecord, Caller, Clock, CredentialId, CredentialState, Enabled, Entropy, Reason, Refusal, Scope, StandingSubject, TenantId,
+    AuditRecord, Caller, Clock, CredentialId, CredentialState, Entropy, Reason, Refusal, Scope, StandingSubject, TenantId, TenantState,
     Timestamp, TraceId, Username, log_text,
 };
 
@@ -21,7 +21,7 @@ use crate::reasons::{
     IMPORT_TIME_INVALID, TENANT_DISABLED, TENANT_INVALID_NAME,
 };
 use crate::sql;
-use crate::tenant::Tenant;
+use crate::tenant::new_tenant;
 
 /// Most rows of one page: one commit and one audit record per tenant in it.
 pub const MOST_ROWS_OF_A_PAGE: usize = 250;
@@ -195,7 +195,7 @@ impl Import {
         }
         let found = sql::one(&self.parts.db, sql::tenant::find(&scope.tenant), sql::tenant::read).await?;
         match (found, &self.parts.ledger) {
-            (Some(found), _) if found.state == Enabled::Enabled => return Ok(None),
+            (Some(found), _) if found.state == TenantState::Enabled => return Ok(None),
             (Some(_), _) => return Ok(Some(Skip::new(&TENANT_DISABLED, format!("tenant `{}` takes no new credentials", scope.tenant)))),
             (None, _) if !self.parts.create_tenants => {
                 return Ok(Some(Skip::new(&IMPORT_TENANT_UNKNOWN, format!("there is no tenant `{}`", scope.tenant))));
@@ -250,10 +250,7 @@ async fn create_tenant(db: &Db, ledger: &Ledger, scope: &Scope) -> Result<(), Re
             if sql::one(db, sql::tenant::find(&scope.tenant), sql::tenant::read).await?.is_some() {
                 return Ok(Decided::Same(()));
             }
-            let now = scope.now();
-            let tenant = Tenant { id: scope.tenant.clone(), state: Enabled::Enabled, created_at: now, updated_at: now, version: 1 };
-            let record = AuditRecord::new(scope, "tenant.create", tenant.id.as_str());
-            Ok(Decided::commit(Change::new(record).expecting(Expect::write(sql::tenant::insert(&tenant), 1)), ()))
+            Ok(Decided::commit(new_tenant(scope, false).1, ()))
         })
         .await
 }
@@ -269,7 +266,7 @@ fn change(scope: &Scope, source: &str, new: &[Row]) -> Result<Change, Refusal> {
         .with("count", count.to_string())
         .with("ids", ids.join(" "));
     let change = Change::new(record)
-        .expecting(Expect::guard(sql::import::open_tenant(&scope.tenant), 1))
+        .expecting(Expect::guard(sql::tenant::enabled(&scope.tenant), 1))
         .expecting(Expect::write(sql::import::insert(&scope.tenant, &rows), count));
     Ok(new.iter().fold(change, |change, row| match standing_reason(row.state) {
         None => change,

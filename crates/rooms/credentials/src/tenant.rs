@@ -63,6 +63,25 @@ pub(crate) struct Deletion {
     pub(crate) force: bool,
 }
 
+/// A new tenant, and what makes it.
+pub(crate) fn new_tenant(scope: &Scope, managed: bool) -> (Tenant, Change) {
+    let now = scope.now();
+    let tenant = Tenant {
+        id: scope.tenant.clone(),
+        state: TenantState::Enabled,
+        created_at: now,
+        updated_at: now,
+        version: 1,
+        purge_at: None,
+        managed,
+        unregistered: false,
+    };
+    let record = AuditRecord::new(scope, "tenant.create", tenant.id.as_str());
+    // One of this name may have been deleted before, and its standing is still bad.
+    let change = Change::new(record).expecting(Expect::write(sql::tenant::insert(&tenant), 1)).standing(standing(&tenant));
+    (tenant, change)
+}
+
 impl CredentialsRoom {
     /// Makes the tenant that `scope` names.
     pub(crate) async fn create_tenant(&self, scope: &Scope, remember: Remember<'_, Tenant>) -> Result<Tenant, Refusal> {
@@ -107,24 +126,8 @@ impl CredentialsRoom {
                 if self.tenant(scope).await?.is_some() {
                     return Ok(Decided::Same(None));
                 }
-                let now = scope.now();
-                let tenant = Tenant {
-                    id: scope.tenant.clone(),
-                    state: TenantState::Enabled,
-                    created_at: now,
-                    updated_at: now,
-                    version: 1,
-                    purge_at: None,
-                    managed,
-                    unregistered: false,
-                };
-                let record = AuditRecord::new(scope, "tenant.create", tenant.id.as_str());
-                // One of this name may have been deleted before, and its standing is still bad.
-                let change = Change::new(record)
-                    .expecting(Expect::write(sql::tenant::insert(&tenant), 1))
-                    .standing(standing(&tenant))
-                    .idempotent(remember(&tenant)?);
-                Ok(Decided::commit(change, Some(tenant)))
+                let (tenant, change) = new_tenant(scope, managed);
+                Ok(Decided::commit(change.idempotent(remember(&tenant)?), Some(tenant)))
             })
             .await
     }

@@ -64,8 +64,3 @@ pub(crate) fn taken(tenant: &TenantId, usernames: &str) -> Statement {
 pub(crate) fn read_taken(row: &Row) -> Result<(String, String), DbError> {
     Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned()))
 }
-
-/// The tenant, as long as credentials may be made in it.
-pub(crate) fn open_tenant(tenant: &TenantId) -> Statement {
-    Statement::new("SELECT id FROM tenant WHERE id = $1 AND state = 'enabled'", params![tenant])
-}
