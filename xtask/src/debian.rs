@@ -14,7 +14,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 pub(crate) fn ensure() -> Result<()> {
     let missing = missing();
     if missing.is_empty() {
-        println!("PostgreSQL, nats-server and python3-venv are there");
+        println!("PostgreSQL, nats-server, python3-venv, node and npm are there");
         return Ok(());
     }
     if !debian::is_root() {
@@ -32,6 +32,8 @@ fn missing() -> Vec<&'static str> {
     let there = |package: &str| match package {
         "postgresql-15" => debian::postgres_programs().is_ok(),
         "nats-server" => debian::nats_program().is_ok(),
+        "nodejs" => debian::on_path("node").is_some(),
+        "npm" => debian::on_path("npm").is_some(),
         _ => Command::new("python3").args(["-c", "import ensurepip, venv"]).output().is_ok_and(|output| output.status.success()),
     };
     debian::PACKAGES.iter().copied().filter(|package| !there(package)).collect()

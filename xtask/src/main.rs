@@ -7,6 +7,7 @@ mod bans;
 mod checks;
 mod debian;
 mod edges;
+mod node;
 mod python;
 mod run;
 mod suites;
@@ -23,12 +24,12 @@ use crate::run::Runner;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  test [--deep]          every test: installs or finds PostgreSQL, nats-server and python3-venv, starts each on a free
+  test [--deep]          every test: installs or finds PostgreSQL, nats-server, python3-venv and Node, starts each on a free
                          loopback port, runs the Rust suites, the fuzz corpora and the foreign Python client, stops all.
                          --deep adds long kill loops, cargo-deny and a minute of fuzzing for each target
   ci                     what .ci/run calls: format, clippy, edges, bans, tidiness, documentation, then test
   check                  the part of ci before the tests
-  peers                  starts PostgreSQL (C and ICU) and nats-server, prints their variables, runs until interrupted
+  peers                  starts PostgreSQL (C and ICU) and nats-server, prints what tests need to know, runs until interrupted
   bench NAME [ARG...]    a benchmark of bench/, in release mode
   fuzz TARGET SECONDS    one fuzz target (needs a nightly toolchain; builds cargo-fuzz into target/tools at first use)
   help                   this text

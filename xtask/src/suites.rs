@@ -3,10 +3,12 @@
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
-use signet_testkit::{NATS_ENV, NATS_MONITORING_ENV, POSTGRES_ENV, POSTGRES_ICU_ENV, PostgresOptions, TestNats, TestPostgres};
+use signet_testkit::{
+    NATS_ENV, NATS_MONITORING_ENV, NODE_MODULES_ENV, POSTGRES_ENV, POSTGRES_ICU_ENV, PostgresOptions, TestNats, TestPostgres,
+};
 
 use crate::run::{self, Runner};
-use crate::{debian, python, tools};
+use crate::{debian, node, python, tools};
 
 /// How much is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub(crate) fn test(runner: &mut Runner, depth: Depth) -> Result<ExitCode> {
     // Before anything is built: whoever must install something first should not wait minutes to hear it.
     debian::ensure()?;
     let python = python::interpreter(&runner.root, &runner.tools())?;
+    let modules = node::modules(&runner.root, &runner.tools())?;
+    runner.environment.push((NODE_MODULES_ENV.into(), modules.to_string_lossy().into_owned()));
 
     let build = runner.cargo(&["build", "--workspace", "--lib", "--bins", "--tests", "--locked"]);
     if !runner.step("build", build)? {
@@ -80,8 +84,10 @@ pub(crate) fn test(runner: &mut Runner, depth: Depth) -> Result<ExitCode> {
 }
 
 /// Starts the peers for somebody who runs single tests by hand.
-pub(crate) fn peers(_runner: &mut Runner) -> Result<ExitCode> {
+pub(crate) fn peers(runner: &mut Runner) -> Result<ExitCode> {
     debian::ensure()?;
+    let modules = node::modules(&runner.root, &runner.tools())?;
+    println!("export {NODE_MODULES_ENV}={}", modules.display());
     let peers = Peers::start()?;
     for (name, value) in peers.variables() {
         println!("export {name}={value}");

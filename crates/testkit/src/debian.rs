@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::TestkitError;
 
 /// The Debian packages that the test suites need, in the order in which they are named to people.
-pub const PACKAGES: &[&str] = &["postgresql-15", "nats-server", "python3-venv"];
+pub const PACKAGES: &[&str] = &["postgresql-15", "nats-server", "python3-venv", "nodejs", "npm"];
 
 /// The one line that installs `packages` without starting a service of theirs or making a cluster `main`.
 pub fn install_line(packages: &[&str]) -> String {

@@ -10,6 +10,7 @@ mod kill;
 mod load;
 mod mistakes;
 mod outage;
+mod people;
 mod probes;
 mod replicas;
 mod storage_full;
