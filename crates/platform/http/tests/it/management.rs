@@ -110,7 +110,7 @@ async fn nothing_tells_version_or_place() {
 #[tokio::test]
 async fn on_one_listener_the_api_is_everything_else() {
     let health = Arc::new(Health::default());
-    health.0.store(true, Ordering::SeqCst);
+    health.database.store(true, Ordering::SeqCst);
     let management = Management { health, registry: Arc::new(Registry::default()) };
     let site = Site::of(management.clone().beside(signet_http::starting_router(Arc::new(signet_testkit::SeededEntropy::new(1)))));
     let listener = serve_site(site.clone(), TlsMode::Plain, Limits::management()).await;
