@@ -16,13 +16,15 @@ pub enum StandingSubject {
     Identity(TenantId, IdentityId),
     /// A credential.
     Credential(TenantId, CredentialId),
-    /// An API token of ours.
+    /// An API token of ours, of one tenant.
     ApiToken(TenantId, ApiTokenId),
+    /// An API token of ours that stands above all tenants.
+    PlatformToken(ApiTokenId),
     /// The operator token, by generation: everything older is out.
     OperatorToken,
 }
 
-/// `tenant/acme`, `identity/acme/idn_…`, `credential/acme/…`, `api-token/acme/atk_…`, `operator-token`.
+/// `tenant/acme`, `identity/acme/idn_…`, `credential/acme/…`, `api-token/acme/atk_…`, `platform-token/atk_…`, `operator-token`.
 impl fmt::Display for StandingSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -30,6 +32,7 @@ impl fmt::Display for StandingSubject {
             Self::Identity(tenant, id) => write!(f, "identity/{tenant}/{id}"),
             Self::Credential(tenant, id) => write!(f, "credential/{tenant}/{id}"),
             Self::ApiToken(tenant, id) => write!(f, "api-token/{tenant}/{id}"),
+            Self::PlatformToken(id) => write!(f, "platform-token/{id}"),
             Self::OperatorToken => f.write_str("operator-token"),
         }
     }
@@ -43,6 +46,7 @@ impl FromStr for StandingSubject {
         let fault = |e: &dyn fmt::Display| format!("standing subject: {e}");
         match parts.as_slice() {
             ["operator-token"] => Ok(Self::OperatorToken),
+            ["platform-token", id] => Ok(Self::PlatformToken(id.parse().map_err(|e| fault(&e))?)),
             ["tenant", t] => Ok(Self::Tenant(t.parse().map_err(|e| fault(&e))?)),
             ["identity", t, id] => Ok(Self::Identity(t.parse().map_err(|e| fault(&e))?, id.parse().map_err(|e| fault(&e))?)),
             ["credential", t, id] => Ok(Self::Credential(t.parse().map_err(|e| fault(&e))?, id.parse().map_err(|e| fault(&e))?)),
@@ -71,7 +75,8 @@ mod tests {
 
     #[test]
     fn subjects_read_back_what_they_write() {
-        for text in ["tenant/acme", "credential/acme/br7si8mg10l7an82que0", "operator-token"] {
+        let platform = format!("platform-token/atk_{}", "0".repeat(32));
+        for text in ["tenant/acme", "credential/acme/br7si8mg10l7an82que0", "operator-token", &platform] {
             assert_eq!(text.parse::<StandingSubject>().map(|s| s.to_string()), Ok(text.to_owned()));
         }
         for bad in ["", "tenant", "tenant/", "tenant/a/b", "credential/acme/x", "credential/acme/br7si8mg10l7an82que0/x"] {

@@ -6,9 +6,12 @@ use signet_model::{AuditEntry, kinds};
 
 use crate::types::{
     ApiToken, CheckDecision, Credential, CredentialCheck, Deletion, Identity, MadeEndpointToken, NewApiToken, NewBasicCredential,
-    NewEndpointToken, NewIdentity, NewTenant, Page, PublicKeys, Tenant, Transition, TransitionRequest,
+    NewEndpointToken, NewIdentity, NewPlatformToken, NewTenant, Page, PublicKeys, Tenant, Transition, TransitionRequest,
 };
 use crate::{Client, ClientError};
+
+/// Where the tokens above all tenants are.
+const PLATFORM_TOKENS: &str = "/api/v1/api-tokens";
 
 /// Which page of a list.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +70,10 @@ fn with_query(path: String, members: &[(&str, Option<&str>)]) -> String {
 
 fn page_members(page: &PageRequest) -> (Option<String>, Option<&str>) {
     (page.limit.map(|n| n.to_string()), page.after.as_deref())
+}
+
+fn audit_path(tenant: Option<&str>) -> Result<String, ClientError> {
+    tenant.map_or_else(|| Ok("/api/v1/audit".to_owned()), |tenant| under(tenant, "audit"))
 }
 
 fn under(tenant: &str, rest: &str) -> Result<String, ClientError> {
@@ -187,15 +194,31 @@ impl Client {
         self.send(&under(tenant, &format!("api-tokens/{}/revoke", segment(id)?))?, &TransitionRequest::default()).await
     }
 
-    /// Audit records of a tenant, oldest first, of one object or of all.
-    pub async fn audit(&self, tenant: &str, object: Option<&str>, page: &PageRequest) -> Result<Page<AuditEntry>, ClientError> {
+    /// API tokens above all tenants, newest first.
+    pub async fn platform_tokens(&self, page: &PageRequest) -> Result<Page<ApiToken>, ClientError> {
         let (limit, after) = page_members(page);
-        self.read(&with_query(under(tenant, "audit")?, &[("object", object), ("limit", limit.as_deref()), ("after", after)])).await
+        self.read(&with_query(PLATFORM_TOKENS.to_owned(), &[("limit", limit.as_deref()), ("after", after)])).await
+    }
+
+    /// Makes an API token above all tenants; the answer holds its text, once.
+    pub async fn create_platform_token(&self, new: &NewPlatformToken) -> Result<ApiToken, ClientError> {
+        self.send(PLATFORM_TOKENS, new).await
+    }
+
+    /// Ends an API token above all tenants.
+    pub async fn revoke_platform_token(&self, id: &str) -> Result<ApiToken, ClientError> {
+        self.send(&format!("{PLATFORM_TOKENS}/{}/revoke", segment(id)?), &TransitionRequest::default()).await
+    }
+
+    /// Audit records, oldest first, of one object or of all: of a tenant, or without one of the whole house.
+    pub async fn audit(&self, tenant: Option<&str>, object: Option<&str>, page: &PageRequest) -> Result<Page<AuditEntry>, ClientError> {
+        let (limit, after) = page_members(page);
+        self.read(&with_query(audit_path(tenant)?, &[("object", object), ("limit", limit.as_deref()), ("after", after)])).await
     }
 
     /// One audit record.
-    pub async fn audit_entry(&self, tenant: &str, position: u64) -> Result<AuditEntry, ClientError> {
-        self.read(&under(tenant, &format!("audit/{position}"))?).await
+    pub async fn audit_entry(&self, tenant: Option<&str>, position: u64) -> Result<AuditEntry, ClientError> {
+        self.read(&format!("{}/{position}", audit_path(tenant)?)).await
     }
 
     /// The public keys of the log and of the feed.

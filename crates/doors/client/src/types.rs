@@ -213,6 +213,13 @@ pub struct NewApiToken {
     pub expires_at: Timestamp,
 }
 
+/// Makes an API token above all tenants.
+#[derive(Clone, Debug, Serialize)]
+pub struct NewPlatformToken {
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+}
+
 /// The body of `suspend`, `resume` and `revoke`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct TransitionRequest {

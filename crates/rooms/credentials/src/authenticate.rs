@@ -18,6 +18,7 @@ use signet_standing::View;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
+use crate::api_token::Owner;
 use crate::reasons::{API_TOKEN_REVOKED, BEARER_TENANT_UNKNOWN};
 use crate::sql;
 
@@ -141,7 +142,9 @@ impl Authenticator {
             return Err(match known.caller {
                 Caller::OperatorToken => expired
                     .with_fix("Make a new one on the server's machine: `signet operator rotate`; it needs the database and no token."),
-                Caller::ApiToken { .. } | Caller::PlatformToken { .. } | Caller::Person { .. } | Caller::Bus | Caller::System(_) => {
+                Caller::PlatformToken { .. } => expired
+                    .with_fix("Who holds the operator token makes a new one: `signet api-token create --role platform --expires 90d`."),
+                Caller::ApiToken { .. } | Caller::Person { .. } | Caller::Bus | Caller::System(_) => {
                     expired.with_fix("An owner of the tenant makes a new one: `signet api-token create --role ROLE --expires 90d`.")
                 }
             });
@@ -174,14 +177,20 @@ impl Authenticator {
     }
 
     async fn api(&self, hash: &Hash) -> Result<Known, Refusal> {
-        let found = sql::one(&self.db, sql::api_token::by_hash(hash), sql::api_token::read_with_tenant).await?;
-        let (token, tenant) = found.ok_or_else(|| invalid("no API token of this server"))?;
+        let found = sql::one(&self.db, sql::api_token::by_hash(hash), sql::api_token::read_with_owner).await?;
+        let (token, owner) = found.ok_or_else(|| invalid("no API token of this server"))?;
         if let Some(revoked_at) = token.revoked_at {
             return Err(Refusal::new(&API_TOKEN_REVOKED, format!("API token `{}` was revoked at {revoked_at}", token.id)));
         }
-        let subjects = [StandingSubject::ApiToken(tenant.clone(), token.id.clone()), StandingSubject::Tenant(tenant.clone())];
-        let caller = Caller::ApiToken { id: token.id, tenant, role: token.role };
-        Ok(Known { caller, subjects: subjects.into(), expires_at: token.expires_at })
+        let subject = owner.subject(&token.id);
+        let (caller, subjects) = match owner {
+            Owner::Platform => (Caller::PlatformToken { id: token.id }, [subject].into()),
+            Owner::Tenant(tenant) => {
+                let subjects = [subject, StandingSubject::Tenant(tenant.clone())].into();
+                (Caller::ApiToken { id: token.id, tenant, role: token.role }, subjects)
+            }
+        };
+        Ok(Known { caller, subjects, expires_at: token.expires_at })
     }
 }
 
@@ -192,7 +201,9 @@ fn invalid(why: &str) -> Refusal {
 /// Whether a change of this subject can concern a token that is kept.
 fn concerns_tokens(subject: &StandingSubject) -> bool {
     match subject {
-        StandingSubject::ApiToken(..) | StandingSubject::OperatorToken | StandingSubject::Tenant(_) => true,
+        StandingSubject::ApiToken(..) | StandingSubject::PlatformToken(_) | StandingSubject::OperatorToken | StandingSubject::Tenant(_) => {
+            true
+        }
         StandingSubject::Identity(..) | StandingSubject::Credential(..) => false,
     }
 }

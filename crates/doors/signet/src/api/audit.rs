@@ -1,4 +1,5 @@
-//! `GET …/audit` and `GET …/audit/{position}`: a tenant's records, oldest first.
+//! `GET …/audit` and `GET …/audit/{position}`: a tenant's records, oldest first; above the tenants those of the whole house, which
+//! hold what belongs to no tenant, and what is left of tenants that are gone.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use signet_http::{Answer, Guard, Listing, MAX_LIMIT, Page, Path, Problem, Route, Scoped, cursor};
 use signet_ledger::{Ledger, LedgerError};
-use signet_model::{AuditEntry, Position, Refusal, Role, kinds};
+use signet_model::{AuditEntry, Position, Refusal, Role, TenantId, kinds};
 use utoipa::ToSchema;
 
 use super::AUDIT_NOT_FOUND;
@@ -76,17 +77,37 @@ pub(super) fn routes(ledger: &Ledger) -> Vec<Route> {
             .reasons(&[&AUDIT_NOT_FOUND])
             .answer::<Record>(200)
             .handler_with(ledger.clone(), show),
+        Route::get("/api/v1/audit", Guard::Platform)
+            .operation_id("platformAuditList")
+            .summary("Lists the audit records of the whole house, oldest first")
+            .paged::<Filter>()
+            .answer::<Page<Record>>(200)
+            .handler_with(ledger.clone(), list_all),
+        Route::get("/api/v1/audit/{position}", Guard::Platform)
+            .operation_id("platformAuditShow")
+            .summary("Shows one audit record of the house")
+            .reasons(&[&AUDIT_NOT_FOUND])
+            .answer::<Record>(200)
+            .handler_with(ledger.clone(), show_any),
     ]
 }
 
 async fn list(State(ledger): State<Ledger>, Scoped(scope): Scoped, listing: Listing<Filter>) -> Result<Answer<Page<Record>>, Problem> {
+    page_of(&ledger, Some(&scope.tenant), &listing).await
+}
+
+async fn list_all(State(ledger): State<Ledger>, listing: Listing<Filter>) -> Result<Answer<Page<Record>>, Problem> {
+    page_of(&ledger, None, &listing).await
+}
+
+async fn page_of(ledger: &Ledger, tenant: Option<&TenantId>, listing: &Listing<Filter>) -> Result<Answer<Page<Record>>, Problem> {
     let after = listing.page.after::<i64>()?.unwrap_or(0);
     let limit = listing.page.limit();
     // One more row than asked for tells whether there is a next page. The ledger gives at most a longest page at once, so there
     // a full page counts as "more", and the page after it may be empty.
     let wanted = limit.saturating_add(1).min(MAX_LIMIT);
     let object = listing.filter.object.as_deref();
-    let rows = ledger.audit_page(Some(&scope.tenant), object, Position::new(after), wanted).await.map_err(refusal)?;
+    let rows = ledger.audit_page(tenant, object, Position::new(after), wanted).await.map_err(refusal)?;
     let full = limit == MAX_LIMIT && u32::try_from(rows.len()).is_ok_and(|n| n == limit);
     let mut page = Page::cut(rows, limit, |entry| entry.position.value());
     if full && page.next.is_none() {
@@ -96,12 +117,21 @@ async fn list(State(ledger): State<Ledger>, Scoped(scope): Scoped, listing: List
 }
 
 async fn show(State(ledger): State<Ledger>, Scoped(scope): Scoped, Path(position): Path<i64>) -> Result<Answer<Record>, Problem> {
-    let absent = || Refusal::new(&AUDIT_NOT_FOUND, format!("tenant `{}` has no such audit record", scope.tenant));
+    let absent = Refusal::new(&AUDIT_NOT_FOUND, format!("tenant `{}` has no such audit record", scope.tenant));
+    record_at(&ledger, Some(&scope.tenant), position, absent).await
+}
+
+async fn show_any(State(ledger): State<Ledger>, Path(position): Path<i64>) -> Result<Answer<Record>, Problem> {
+    let absent = Refusal::new(&AUDIT_NOT_FOUND, "there is no such audit record");
+    record_at(&ledger, None, position, absent).await
+}
+
+async fn record_at(ledger: &Ledger, tenant: Option<&TenantId>, position: i64, absent: Refusal) -> Result<Answer<Record>, Problem> {
     if position < 1 {
-        return Err(absent().into());
+        return Err(absent.into());
     }
-    let entry = ledger.audit_entry(Some(&scope.tenant), Position::new(position)).await.map_err(refusal)?;
-    Ok(Answer::ok(entry.ok_or_else(absent)?.into()))
+    let entry = ledger.audit_entry(tenant, Position::new(position)).await.map_err(refusal)?;
+    Ok(Answer::ok(entry.ok_or(absent)?.into()))
 }
 
 /// What the caller is told: the reason, and of the database's own words nothing.

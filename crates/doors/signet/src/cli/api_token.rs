@@ -1,10 +1,10 @@
-//! `signet api-token`: tokens for programs that call the API of one tenant.
+//! `signet api-token`: tokens for programs that call the API, of one tenant or above all of them.
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
-use signet_client::{ApiToken, NewApiToken, Page};
+use signet_client::{ApiToken, NewApiToken, NewPlatformToken, Page};
 use signet_model::{ExitCode, Role, Timestamp};
 
 use super::confirm::confirm;
@@ -18,10 +18,11 @@ use crate::config::Span;
 const EXAMPLES: &str = "\
 Examples:
   signet api-token create --role operator --expires 90d --tenant acme
+  signet api-token create --role platform --expires 30d
   signet api-token list --tenant acme
   signet api-token revoke atk_0192f0c1a2b37c4d8e9fa0b1c2d3e4f5 --yes --tenant acme";
 
-/// API tokens of a tenant
+/// API tokens of a tenant, or above all tenants
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ApiTokenArgs {
@@ -36,21 +37,32 @@ enum ApiTokenVerb {
         after_help = "Examples:\n  signet api-token create --role auditor --expires 30d\n  signet api-token create --role owner --expires 2027-01-31T00:00:00Z -o json"
     )]
     Create {
-        /// What it may do: owner, operator or auditor
-        #[arg(long, value_name = "ROLE", value_parser = tenant_role)]
+        /// What it may do: owner, operator or auditor in the tenant, or platform, above all tenants
+        #[arg(long, value_name = "ROLE", value_parser = role)]
         role: Role,
         /// When it ends: a length of time such as 90d, or an RFC 3339 time
         #[arg(long, value_name = "WHEN", value_parser = expiry)]
         expires: Expiry,
     },
     /// List tokens, newest first; never their text
-    #[command(after_help = "Example:\n  signet api-token list --tenant acme")]
-    List(Paging),
+    #[command(after_help = "Examples:\n  signet api-token list --tenant acme\n  signet api-token list --platform")]
+    List {
+        /// Those above all tenants
+        #[arg(long)]
+        platform: bool,
+        #[command(flatten)]
+        paging: Paging,
+    },
     /// End a token; asks first
-    #[command(after_help = "Example:\n  signet api-token revoke atk_0192f0c1a2b37c4d8e9fa0b1c2d3e4f5 --yes")]
+    #[command(
+        after_help = "Examples:\n  signet api-token revoke atk_0192f0c1a2b37c4d8e9fa0b1c2d3e4f5 --yes\n  signet api-token revoke atk_0192f0c1a2b37c4d8e9fa0b1c2d3e4f5 --platform --yes"
+    )]
     Revoke {
         /// Its id
         id: String,
+        /// It is one above all tenants
+        #[arg(long)]
+        platform: bool,
     },
 }
 
@@ -69,11 +81,8 @@ fn expiry(text: &str) -> Result<Expiry, String> {
     }
 }
 
-fn tenant_role(text: &str) -> Result<Role, String> {
-    match text.parse() {
-        Ok(role @ (Role::Owner | Role::Operator | Role::Auditor)) => Ok(role),
-        Ok(Role::Platform) | Err(_) => Err("wanted owner, operator or auditor".to_owned()),
-    }
+fn role(text: &str) -> Result<Role, String> {
+    text.parse().map_err(|_| "wanted owner, operator, auditor or platform".to_owned())
 }
 
 pub(crate) fn run(globals: &Globals, args: &ApiTokenArgs) -> Outcome {
@@ -86,14 +95,28 @@ pub(crate) fn run(globals: &Globals, args: &ApiTokenArgs) -> Outcome {
                     Expiry::After(span) => crate::clock::now().plus(*span),
                     Expiry::At(time) => *time,
                 };
-                out.data(&client.create_api_token(tenant, &NewApiToken { role: *role, expires_at }).await?, shown)?;
+                let made = match role {
+                    Role::Platform => client.create_platform_token(&NewPlatformToken { expires_at }).await?,
+                    Role::Owner | Role::Operator | Role::Auditor => {
+                        client.create_api_token(tenant, &NewApiToken { role: *role, expires_at }).await?
+                    }
+                };
+                out.data(&made, shown)?;
                 out.note("The token is shown this once; keep it in a file of mode 0600.");
             }
-            ApiTokenVerb::List(paging) => {
+            ApiTokenVerb::List { platform: true, paging } => {
+                let page = paging.collect(async |page| client.platform_tokens(&page).await).await?;
+                out.data(&page, listed)?;
+            }
+            ApiTokenVerb::List { platform: false, paging } => {
                 let page = paging.collect(async |page| client.api_tokens(tenant, &page).await).await?;
                 out.data(&page, listed)?;
             }
-            ApiTokenVerb::Revoke { id } => {
+            ApiTokenVerb::Revoke { id, platform: true } => {
+                confirm(globals, &format!("Revoking platform token {id}"))?;
+                out.data(&client.revoke_platform_token(id).await?, shown)?;
+            }
+            ApiTokenVerb::Revoke { id, platform: false } => {
                 confirm(globals, &format!("Revoking API token {id} of tenant {tenant}"))?;
                 out.data(&client.revoke_api_token(tenant, id).await?, shown)?;
             }

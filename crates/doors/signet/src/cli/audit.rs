@@ -16,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   signet audit list --tenant acme
   signet audit list --object br7si8mg10l7an82que0 --tenant acme -o json
+  signet audit list --platform
   signet audit verify --data-dir ./signet-data";
 
 /// The audit log
@@ -34,6 +35,9 @@ enum AuditVerb {
         /// Only records of the thing with this id
         #[arg(long, value_name = "ID")]
         object: Option<String>,
+        /// Records of the whole house, also those of no tenant
+        #[arg(long)]
+        platform: bool,
         #[command(flatten)]
         paging: Paging,
     },
@@ -42,6 +46,9 @@ enum AuditVerb {
     Show {
         /// Its place in the log
         position: u64,
+        /// A record of the whole house, also of no tenant
+        #[arg(long)]
+        platform: bool,
     },
     /// Prove that no record was altered, removed or moved: exit code 0 or 8 (works without a server)
     #[command(after_help = verify::EXAMPLES)]
@@ -63,21 +70,22 @@ pub(crate) struct VerifyArgs {
 }
 
 pub(crate) fn run(globals: &Globals, args: &AuditArgs) -> Outcome {
-    let (out, tenant) = (globals.out(), globals.tenant.as_str());
+    let out = globals.out();
+    let tenant = |platform: bool| (!platform).then_some(globals.tenant.as_str());
     match &args.verb {
         AuditVerb::Verify(args) => verify::run(globals, args),
-        AuditVerb::List { object, paging } => {
+        AuditVerb::List { object, platform, paging } => {
             let client = globals.client()?;
             runtime::client(async {
-                let page = paging.collect(async |page| client.audit(tenant, object.as_deref(), &page).await).await?;
+                let page = paging.collect(async |page| client.audit(tenant(*platform), object.as_deref(), &page).await).await?;
                 out.data(&page, listed)?;
                 Ok(ExitCode::Ok)
             })
         }
-        AuditVerb::Show { position } => {
+        AuditVerb::Show { position, platform } => {
             let client = globals.client()?;
             runtime::client(async {
-                out.data(&client.audit_entry(tenant, *position).await?, shown)?;
+                out.data(&client.audit_entry(tenant(*platform), *position).await?, shown)?;
                 Ok(ExitCode::Ok)
             })
         }

@@ -91,6 +91,11 @@ fn credential_state_words() -> Object {
     one_of(signet_model::CredentialState::ALL.iter().map(|word| word.as_str()))
 }
 
+fn role_words() -> Object {
+    use signet_model::Role;
+    one_of([Role::Auditor, Role::Operator, Role::Owner, Role::Platform].map(Role::as_str))
+}
+
 fn tenant_role_words() -> Object {
     use signet_model::Role;
     one_of([Role::Auditor, Role::Operator, Role::Owner].map(Role::as_str))

@@ -6,6 +6,7 @@ use signet_model::{ApplicationName, CredentialKind, CredentialState, EndpointId,
 use signet_testkit::{TestPostgres, psql, scratch_dir};
 
 use super::{Cursor, api_token, credential, endpoint_token, identity, sweep, tenant};
+use crate::api_token::Owner;
 use crate::credential::CredentialFilter;
 use crate::sweep::Key;
 
@@ -52,7 +53,7 @@ fn statements() -> Vec<(Statement, &'static str)> {
         (identity::find_by_name(&acme, &"dev-1".parse().unwrap()), "identity_name"),
         (identity::usable_credentials(&acme, &device, 11), "credential_newest_of_identity"),
         (identity::usable_credentials_unmoved(&acme, &device, 1, 1), "credential_newest_of_identity"),
-        (api_token::newest(&acme, &after, 51), "api_token_newest"),
+        (api_token::newest(&Owner::Tenant(acme.clone()), &after, 51), "api_token_newest"),
         (api_token::by_hash(&[0; 32]), "api_token_hash"),
         (tenant::newest(&after, 51), "tenant_newest"),
         (tenant::due_for_purge(signet_model::Timestamp::from_micros(40_000), 64), "tenant_purge"),

@@ -11,6 +11,7 @@ mod idempotency;
 mod life;
 mod lists;
 mod people;
+mod platform_tokens;
 mod sweeps;
 mod tenancy;
 mod tenants;
