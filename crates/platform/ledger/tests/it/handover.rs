@@ -169,7 +169,7 @@ async fn killed_and_started_again_the_database_is_picked_up_unaided() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_that_make_the_shared_seal_key_at_once_have_the_same_one() {
-    for kind in [Kind::Sqlite, Kind::PostgresNats] {
+    for kind in [Kind::SqliteInProcess, Kind::PostgresNats] {
         let house = House::new(kind).await;
         let entropy = signet_testkit::SeededEntropy::new(7);
         let keys = join_all((0..8).map(|_| signet_ledger::shared_seal_key(&house.db, &entropy))).await;
