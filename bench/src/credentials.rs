@@ -1,7 +1,9 @@
-//! `bench credentials`: a real `signet` process on a real nats-server. Checks beside bare bcrypt, CPU per REST request, and pages
-//! out of a million credentials. The server is a process of its own, so that its CPU time is told from the generator's.
+//! `bench credentials`: a real `signet` process on a real nats-server. Checks beside bare bcrypt, CPU per REST request, tokens of
+//! issuers beside a bare signature, and pages out of a million credentials. The server is a process of its own, so that its CPU
+//! time is told from the generator's.
 
 mod bcrypt;
+pub(crate) mod bearer;
 mod checks;
 mod pages;
 mod reads;
@@ -32,6 +34,7 @@ pub(crate) async fn run() -> Result<()> {
 
     checks::run(&server, &rest, nats.url(), &fleet).await?;
     reads::run(&server, &rest, &fleet).await?;
+    bearer::run().await?;
     pages::prepare(&rest).await?;
     server.stop()?;
     pages::insert(folder.path())?;
