@@ -95,6 +95,9 @@ pub fn endpoint_token_revoked(cm: &InstanceName) -> String {
 /// Endpoints that are unregistered, by whichever registry: its instance name is configured nowhere.
 pub const ENDPOINT_UNREGISTERED: &str = "kaa.v1.events.*.endpoint.lifecycle.unregistered";
 
+/// What becomes of tenants, as told by whichever Tenant Manager: its instance name is configured nowhere.
+pub const TENANT_LIFECYCLE: &str = "kaa.v1.events.*.tenant.lifecycle.*";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,6 +28,7 @@ mod schema;
 mod sql;
 mod sweep;
 mod tenant;
+mod tenant_manager;
 mod tenants_seen;
 pub mod transition;
 
@@ -42,5 +43,6 @@ pub use rest::bodies_that_accept;
 pub use room::{CredentialsConfig, CredentialsError, CredentialsRoom, Parts};
 pub use schema::migrations;
 pub use tenant::DELETION_GRACE;
+pub use tenant_manager::{ManagerLogin, TenantManager, TenantManagerParts, tenants_told};
 
 use room::internal;

@@ -77,4 +77,8 @@ signet_model::reasons! {
     API_TOKEN_REVOKED = ("api-token.revoked", 401, "An owner makes a new one: `signet api-token create --role ROLE --expires 90d`.");
     /// The token is good, and its issuer's tenant does not exist here.
     BEARER_TENANT_UNKNOWN = ("bearer.tenant-unknown", 403, "A platform operator makes the tenant: `signet tenant create NAME`.");
+    /// The Tenant Manager, or the issuer that Signet logs in at for it, refuses Signet.
+    TENANT_MANAGER_REFUSED = ("tenant-manager.refused", 502, "Check client id and secret in the section [tenant_manager], and that the client has the scope `kaa:tenant:read`.");
+    /// The Tenant Manager's answer cannot be understood.
+    TENANT_MANAGER_ANSWER = ("tenant-manager.answer-invalid", 502, "Check that `tenant_manager.url` names a Tenant Manager and nothing else.");
 }

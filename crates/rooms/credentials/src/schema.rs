@@ -122,12 +122,27 @@ CREATE TABLE sweep (
 CREATE INDEX sweep_oldest ON sweep (started_at, tenant, identity);
 ";
 
+/// What the Tenant Manager last told of each tenant; `client_secret` is sealed.
+const MANAGED_TENANTS: &str = r"
+CREATE TABLE managed_tenant (
+    tenant        {text_c} PRIMARY KEY,
+    realm         {text_c},
+    issuer        {text_c},
+    client_id     {text_c},
+    client_secret {bytes},
+    available     {int8} NOT NULL,
+    updated_at    {int8} NOT NULL,
+    version       {int8} NOT NULL
+) {strict};
+";
+
 /// The room's migrations, to be run with those of the ledger and of the other rooms.
 pub fn migrations() -> Migrations {
     const STEPS: &[Migration] = &[
         Migration { version: 1, name: "tenants, identities, credentials, tokens", sql: FIRST },
         Migration { version: 2, name: "applications, tokens of endpoints", sql: ENDPOINT_TOKENS },
         Migration { version: 3, name: "deleted tenants, sweeps", sql: SWEEPS },
+        Migration { version: 4, name: "tenants of a Tenant Manager", sql: MANAGED_TENANTS },
     ];
     Migrations { owner: "credentials", steps: STEPS }
 }

@@ -7,6 +7,7 @@ pub(crate) mod endpoint_token;
 pub(crate) mod identity;
 pub(crate) mod import;
 pub(crate) mod leaning;
+pub(crate) mod managed_tenant;
 pub(crate) mod operator_token;
 #[cfg(test)]
 mod plans;

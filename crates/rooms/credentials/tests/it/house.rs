@@ -354,6 +354,11 @@ impl House {
         self.db.close().await;
     }
 
+    /// What protects secrets at rest.
+    pub(crate) fn sealer(&self) -> Arc<dyn Sealer> {
+        Arc::new(TestSealer(aead::Key::from_bytes(&[1; 32]).unwrap()))
+    }
+
     pub(crate) fn operator_token_parts<'a>(&'a self, caller: &'a Caller) -> OperatorTokenParts<'a> {
         OperatorTokenParts {
             db: &self.db,

@@ -14,6 +14,7 @@ mod people;
 mod platform_tokens;
 mod sweeps;
 mod tenancy;
+mod tenant_manager;
 mod tenants;
 mod token_house;
 mod tokens;
