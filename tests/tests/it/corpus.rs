@@ -1,4 +1,5 @@
-//! The fuzz corpora on stable. That of the configuration is replayed by the `signet` crate, which owns its parser.
+//! The fuzz corpora on stable. Those of the configuration and of URLs are replayed by the crates
+//! that own their parsers.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,8 @@ mod jwt;
 mod replay;
 #[path = "../../../fuzz/entries/rest_json.rs"]
 mod rest_json;
+#[path = "../../../fuzz/entries/tenant_list.rs"]
+mod tenant_list;
 
 #[test]
 fn every_avro_input_is_taken_or_refused() {
@@ -24,6 +27,11 @@ fn every_token_is_taken_or_refused() {
 #[test]
 fn every_body_is_taken_or_refused() {
     replay::replay(&fuzz(), "rest_json", rest_json::feed);
+}
+
+#[test]
+fn every_list_of_tenants_is_taken_or_refused() {
+    replay::replay(&fuzz(), "tenant_list", tenant_list::feed);
 }
 
 #[test]
