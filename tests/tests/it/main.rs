@@ -16,6 +16,7 @@ mod replicas;
 mod storage_full;
 mod tampering;
 mod tenancy;
+mod tenant_manager;
 mod tls_files;
 mod unit;
 mod walk;

@@ -86,6 +86,7 @@ fn translate(keys: &CcmKeys, path: &Path, mut warnings: Vec<String>) -> Result<D
         nats_login: nats.login,
         seal: SealPlace::Database,
         first_tenant: None,
+        tenant_manager_secret: None,
         transient: false,
     };
     Ok(DropIn { file: path.to_owned(), keys: keys.entries(), settings, shape, warnings })

@@ -22,7 +22,7 @@ pub(crate) use file::{apply_file, read_text};
 pub(crate) use layers::{settings_of_serve, settings_of_up};
 pub(crate) use nearest::nearest;
 pub(crate) use sample::{sample, show};
-pub(crate) use schema::{Oidc, Set, Settings, Tls};
+pub(crate) use schema::{Oidc, Set, Settings, TenantManager, Tls};
 pub(crate) use value::{Count, Instance, Raw, Setting, Span, quoted};
 
 signet_model::reasons! {

@@ -9,7 +9,7 @@ use signet_model::TenantId;
 use super::address::{Address, DatabaseUrl, NatsUrl};
 use super::callers::Issuers;
 use super::choice::{CustodyKind, LogFormat, LogLevel, Roles};
-use super::outward::Networks;
+use super::outward::{HttpUrl, Networks};
 use super::value::{Count, Instance, Raw, Setting, Span};
 
 /// One key with what it holds now.
@@ -203,6 +203,25 @@ settings! {
         enabled: bool = true;
         /// The tenant that everybody is in then.
         default_tenant: TenantId = default_tenant();
+    }
+    /// Kaa's Tenant Manager, where one keeps the tenants. Without a URL the tenants are kept here.
+    tenant_manager in "tenant_manager": TenantManager {
+        /// Where it is, with a path if one lies in front of `/api`.
+        url: Option<HttpUrl> = None;
+        /// Issuer at which this process logs in for it, with `client_id` and `client_secret_file`; without them it asks as nobody.
+        issuer: Option<HttpUrl> = None;
+        /// The client that this process is at that issuer; it needs the scope `kaa:tenant:read`.
+        client_id: Option<String> = None;
+        /// File that holds the client's secret, mode 0600.
+        client_secret_file: Option<PathBuf> = None;
+        /// Certificates that the Manager's and the issuer's must be signed by; without it the system's authorities count.
+        ca_file: Option<PathBuf> = None;
+        /// How often its list is read. Events are followed at once.
+        refresh_interval: Span = Span(Duration::from_secs(300));
+        /// Networks that Manager and issuer may be in, beside public addresses. A cloud's metadata address must be listed by itself.
+        allow_networks: Networks = Networks(Vec::new());
+        /// Let `http` be spoken with them, too.
+        allow_plain_http: bool = false;
     }
     /// How fresh this process's knowledge of revocations is.
     standing in "standing": Standing {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use prometheus_client::registry::Registry;
 use signet_bus::{Bus, BusState};
-use signet_credentials::{BusProvider, CredentialMetrics, CredentialsConfig, CredentialsError, CredentialsRoom, Parts};
+use signet_credentials::{BusProvider, CredentialMetrics, CredentialsConfig, CredentialsError, CredentialsRoom, Parts, TenantManager};
 use signet_crypto::Sealer;
 use signet_db::Db;
 use signet_http::{HealthBoard, HealthCheck, HealthLine, HealthSource, Management};
@@ -19,7 +19,7 @@ use super::boot::{Foundation, Waiting};
 use super::health::Told;
 use super::listeners::{API, HTTP, MANAGEMENT};
 use super::metrics::Readings;
-use super::{Launch, callers, first_start};
+use super::{Launch, callers, first_start, tenant_manager};
 use crate::config::{Role, Settings};
 
 /// How often dependencies are looked at for `/health`.
@@ -49,6 +49,8 @@ struct Api {
     cap: BusProvider,
     /// None unless this is the service for endpoint tokens.
     ecap: Option<BusProvider>,
+    /// None where the tenants are kept here.
+    tenant_manager: Option<TenantManager>,
 }
 
 impl House {
@@ -78,9 +80,10 @@ impl House {
         let board = HealthBoard::start(checks(&db, &bus), CHECK_EVERY, &foundation.shutdown);
         let mut sources = vec![foundation.listeners.health(), Arc::new(board.clone()) as Arc<dyn HealthSource>, of_ledger(&ledger)];
         let (api, router) = if settings.process.roles.has(Role::Api) {
-            let (api, view, router) = Self::open_api(launch, foundation, &ledger, &bus, &db, &mut registry).await?;
+            let (api, view, router) = Self::open_api(launch, foundation, &ledger, &sealer, &bus, &db, &mut registry).await?;
             sources.push(of_view(&view));
             sources.extend(callers::shout(settings));
+            sources.extend(api.tenant_manager.as_ref().map(TenantManager::health));
             (Some(api), Some(router))
         } else {
             (None, None)
@@ -96,6 +99,7 @@ impl House {
         launch: &Launch,
         foundation: &Foundation,
         ledger: &Ledger,
+        sealer: &Arc<dyn Sealer>,
         bus: &Bus,
         db: &Db,
         registry: &mut Registry,
@@ -128,7 +132,10 @@ impl House {
         })
         .map_err(room_refusal)?;
         first_start::furnish(&launch.shape, foundation, ledger, db, &room).await?;
-        let people = callers::admitted(settings, foundation, &room, None, registry).await?;
+        let client_secret = launch.shape.tenant_manager_secret.as_ref();
+        let tenant_manager = tenant_manager::follow(&settings.tenant_manager, client_secret, &room, bus, sealer).await?;
+        let issuers = tenant_manager.as_ref().map(TenantManager::issuers);
+        let people = callers::admitted(settings, foundation, &room, issuers, registry).await?;
         let router = crate::api::table(ledger, &room)
             .into_router(signet_http::Parts {
                 auth: room.authenticator_for(people),
@@ -143,13 +150,14 @@ impl House {
         let cap = room.start_cap(bus).await.map_err(room_refusal)?;
         let ecap = room.start_ecap(bus).await.map_err(room_refusal)?;
         let (counting, sweeping) = (room.start_counting(), room.start_sweeping());
-        Ok((Api { _view_tasks: view_tasks, _counting: counting, _sweeping: sweeping, cap, ecap }, view, router))
+        Ok((Api { _view_tasks: view_tasks, _counting: counting, _sweeping: sweeping, cap, ecap, tenant_manager }, view, router))
     }
 
     /// Ends everything, from the outside in: no new requests, then no new changes, then no new messages.
     pub(crate) async fn stop(self, foundation: Foundation, drain_deadline: Duration) {
         foundation.health.stopping();
         if let Some(api) = self.api {
+            drop(api.tenant_manager);
             api.cap.stop().await;
             if let Some(ecap) = api.ecap {
                 ecap.stop().await;
@@ -198,7 +206,7 @@ fn credentials_config(settings: &Settings) -> Result<CredentialsConfig, Refusal>
     })
 }
 
-fn room_refusal(error: CredentialsError) -> Refusal {
+pub(super) fn room_refusal(error: CredentialsError) -> Refusal {
     let reason = match &error {
         CredentialsError::Configuration(_) => &crate::config::CONFIG_VALUE,
         CredentialsError::Threads(_) => &kinds::INTERNAL,

@@ -17,6 +17,7 @@ mod ports;
 mod reasons;
 mod shape;
 mod signals;
+mod tenant_manager;
 mod tls;
 
 use std::time::Instant;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use signet_bus::NatsLogin;
+use signet_crypto::Secret;
 use signet_model::{ReplicaId, TenantId};
 
 /// For exchanges that run when the end begins.
@@ -24,6 +25,8 @@ pub(crate) struct Shape {
     pub(crate) seal: SealPlace,
     /// The tenant to make when it is not there.
     pub(crate) first_tenant: Option<TenantId>,
+    /// The client's secret for the Tenant Manager, where the settings name no file of it.
+    pub(crate) tenant_manager_secret: Option<Secret>,
     /// Whether the data directory is thrown away at the end.
     pub(crate) transient: bool,
 }
@@ -47,6 +50,7 @@ impl Shape {
             nats_login: None,
             seal: SealPlace::DataDir,
             first_tenant: FIRST_TENANT.parse().ok(),
+            tenant_manager_secret: None,
             transient: false,
         }
     }
