@@ -10,7 +10,7 @@ use signet_model::{Refusal, ReplicaId};
 
 use super::COMPAT_UNSUPPORTED;
 use super::keys::{CcmKeys, Hidden, KeyEntry, SslMode};
-use super::{nats_urls, source};
+use super::{nats_urls, security, source};
 use crate::config::{Address, CONFIG_VALUE, Count, DatabaseUrl, SecretUrl, Settings, apply_environment};
 use crate::lifecycle::{SealPlace, Shape};
 
@@ -75,6 +75,7 @@ fn translate(keys: &CcmKeys, path: &Path, mut warnings: Vec<String>) -> Result<D
     settings.kaa.cm_enabled = keys.cm_enabled;
     settings.kaa.cm_instance = keys.cm_instance.clone();
     settings.kaa.ep_token_length = Count(token_length(keys, &mut warnings));
+    let tenant_manager_secret = security::apply(keys, &mut settings, &mut warnings);
     let replica = match &keys.replica {
         Some(name) => Some(ReplicaId::named(&name.0).map_err(|error| wrong("service.instance.replica.id", &error.to_string()))?),
         None => None,
@@ -85,8 +86,9 @@ fn translate(keys: &CcmKeys, path: &Path, mut warnings: Vec<String>) -> Result<D
         replica,
         nats_login: nats.login,
         seal: SealPlace::Database,
-        first_tenant: None,
-        tenant_manager_secret: None,
+        tenant_manager_secret,
+        // Without a Tenant Manager nobody else would make the tenant of the file.
+        first_tenant: keys.tenant_manager_url.is_none().then(|| keys.default_tenant.clone()),
         transient: false,
     };
     Ok(DropIn { file: path.to_owned(), keys: keys.entries(), settings, shape, warnings })
@@ -181,7 +183,8 @@ mod tests {
         assert_eq!((settings.listen.api.to_string().as_str(), settings.database.max_connections.0), ("0.0.0.0:80", 100));
         assert_eq!((settings.kaa.cap_concurrency.0, settings.kaa.cap_queue_length.0), (8, 128));
         assert_eq!(settings.nats.url.as_ref().map(|url| url.0.0.as_str()), Some("nats://nats:4222"));
-        assert_eq!((shape.drain_deadline, shape.one_listener, warnings.len()), (Duration::from_secs(30), true, 0));
+        assert_eq!((shape.drain_deadline, shape.one_listener), (Duration::from_secs(30), true));
+        assert!(warnings.len() == 1 && warnings[0].contains("kaa.security"), "{warnings:?}");
     }
 
     #[test]
@@ -224,7 +227,7 @@ mod tests {
         let refusal = of("kaa: {x509: {enabled: true}}\n").map(drop).unwrap_err();
         assert_eq!((refusal.reason.code, refusal.reason.exit() as u8), ("compat.unsupported", 6));
         assert!(refusal.detail.contains("`kaa.x509.enabled`"), "{}", refusal.detail);
-        assert!(of("kaa: {x509: {enabled: false, vault: {url: 'http://vault'}}}\n").unwrap().warnings.is_empty());
+        assert!(of("kaa: {x509: {enabled: false, vault: {url: 'http://vault'}}, security.enabled: false}\n").unwrap().warnings.is_empty());
         let refusal = of("nats.urls: http://u:canary@x\n").map(drop).unwrap_err();
         assert!(refusal.detail.contains("`nats.urls`") && !refusal.detail.contains("canary"), "{}", refusal.detail);
     }

@@ -2,11 +2,13 @@
 //! environment, the warnings about unknown names and the page of the reference come from this one table.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use serde::Serialize;
+use signet_model::TenantId;
 use zeroize::Zeroizing;
 
-use crate::config::{Count, Instance, Raw, Set, Setting, quoted, words};
+use crate::config::{Count, HttpUrl, Instance, Raw, Set, Setting, quoted, words};
 
 words! {
     /// How PostgreSQL is talked to, as libpq names it.
@@ -159,8 +161,28 @@ keys! {
     cm_instance in "kaa.cm.instance-name": Instance = Instance("cm".to_owned());
     /// Characters of an endpoint token that is generated; below 20 is taken as 20, with a warning.
     ep_token_length in "kaa.cm.ep-token.length": Count<1, 255> = Count(20);
+    /// Ask callers of REST who they are; `false` lets anyone do anything in the default tenant, and is told loudly.
+    security_enabled in "kaa.security.enabled": bool = true;
+    /// The Tenant Manager, which names the tenants and their issuers.
+    tenant_manager_url in "kaa.security.tenant-manager.url": Option<HttpUrl> = None;
+    /// The issuer at which this service logs in for the Tenant Manager; without a Tenant Manager that of the default tenant's people.
+    issuer in "kaa.security.issuer": Option<HttpUrl> = None;
+    /// The client that this service is at that issuer, and that it asks for permissions as.
+    client_id in "kaa.security.client-id": Option<String> = None;
+    /// The client's secret, for the login.
+    client_secret in "kaa.security.client-secret": Option<Hidden> = None;
+    /// Authorities that the certificates of Tenant Manager and issuers come from; else the system's.
+    security_ca_file in "kaa.security.tls.ca-file": Option<PathBuf> = None;
+    /// The tenant of `kaa.security.issuer`, and of everybody when security is off.
+    default_tenant in "kaa.security.default-tenant": TenantId = kaa();
     /// Certificates as credentials: this build has none, so `true` ends the start.
     x509_enabled in "kaa.x509.enabled": bool = false;
+}
+
+/// The tenant that Kaa's own installation has.
+#[expect(clippy::expect_used, reason = "a constant that is a tenant's name; a test reads every default")]
+fn kaa() -> TenantId {
+    "kaa".parse().expect("a tenant's name")
 }
 
 /// Keys of the original that mean nothing here, and why; they are taken without a word, as is everything below them.

@@ -4,6 +4,7 @@
 mod kaa_ccm;
 mod keys;
 mod nats_urls;
+mod security;
 mod source;
 mod yaml;
 

@@ -14,6 +14,7 @@ mod schema;
 mod value;
 
 pub(crate) use address::{Address, DatabaseUrl, NatsUrl, SecretUrl};
+pub(crate) use callers::Issuers;
 pub(crate) use choice::{LogFormat, LogLevel, Role, words};
 pub(crate) use environment::apply_environment;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub(crate) use file::apply_text;
 pub(crate) use file::{apply_file, read_text};
 pub(crate) use layers::{settings_of_serve, settings_of_up};
 pub(crate) use nearest::nearest;
+pub(crate) use outward::{HttpUrl, Networks};
 pub(crate) use sample::{sample, show};
 pub(crate) use schema::{Oidc, Set, Settings, TenantManager, Tls};
 pub(crate) use value::{Count, Instance, Raw, Setting, Span, quoted};
