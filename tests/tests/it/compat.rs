@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use signet_testkit::process::pause;
-use signet_testkit::{FaultProxy, ProxyMode, TestNats, TestPostgres, scratch_dir};
+use signet_testkit::{
+    FaultProxy, KeyKind, ManagerTenant, ManagerVersion, ProxyMode, TestIssuer, TestNats, TestPostgres, TestTenantManager, TokenKey,
+    scratch_dir,
+};
 use signet_tests::{Answer, NatsPeer, Output, Rest, Server, http_1_0, run, within};
 use tempfile::TempDir;
 
@@ -155,6 +158,38 @@ fn without_its_database_it_lives_says_so_and_recovers() {
     });
     let healthy = within(Duration::from_secs(30), || probe(&helper, "/health").status == 200);
     assert!(healthy, "{}", probe(&helper, "/health").text());
+}
+
+#[test]
+fn without_its_tenant_manager_it_lives_says_so_and_recovers_and_then_knows_the_issuers() {
+    let nats = TestNats::private("");
+    let key = TokenKey::new(KeyKind::P256, "k1");
+    let people = TestIssuer::start("/auth/realms/acme", &[&key]);
+    let port = signet_testkit::free_port().unwrap();
+    let manager = format!("http://127.0.0.1:{port}");
+    let text = keys(&TestPostgres::shared().fresh_database_blocking(), nats.url())
+        + &format!(
+            "  security:\n    tenant-manager:\n      url: {manager}\n    issuer: {manager}/auth/realms/kaa\n    client-id: ccm\n    \
+             client-secret: canary-5f2e\n"
+        );
+    let bench = Bench::with(text);
+    let server = bench.start("server", &["--data-dir", "d"], &[]);
+    let unwell = probe(&server, "/health");
+    assert_eq!(unwell.status, 500, "{}", unwell.text());
+    assert!(unwell.text().to_lowercase().contains("tenant"), "{}", unwell.text());
+    let rest = Rest::plain(server.listener("http"), &bench.path().join("d")).with_token("");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let claims = json!({"iss": people.issuer(), "sub": "ann", "iat": now, "exp": now + 600, "scope": "signet:auditor"});
+    let authorization = format!("Bearer {}", key.token(&claims));
+    let ask = || rest.answered("GET", "/api/v1/tenants/acme/identities", &[("Authorization", authorization.as_str())], b"").status;
+    assert_eq!(ask(), 401, "an issuer that nobody named");
+    let manager = TestTenantManager::start_at(ManagerVersion::Two, port);
+    manager.require_login("ccm", "canary-5f2e");
+    manager.put(ManagerTenant { issuer: people.issuer(), ..ManagerTenant::new("acme") });
+    let healthy = within(Duration::from_secs(90), || probe(&server, "/health").status == 200);
+    assert!(healthy, "{}; {}", probe(&server, "/health").text(), server.log_text());
+    assert!(within(Duration::from_secs(30), || ask() == 200), "{}", server.log_text());
+    assert!(!server.log_text().contains("canary"), "{}", server.log_text());
 }
 
 #[test]
