@@ -43,6 +43,7 @@ pub mod reasons;
 mod route;
 mod router;
 mod strict;
+mod tagged;
 mod trace;
 
 pub use answer::{Answer, NoContent};
@@ -61,8 +62,9 @@ pub use metrics::HttpMetrics;
 pub use openapi::ApiInfo;
 pub use page::{DEFAULT_LIMIT, Listing, MAX_LIMIT, NoFilter, Page, PageQuery, cursor};
 pub use problem::{PROBLEM_MEDIA_TYPE, Problem, ProblemBody};
-pub use query::{Path, Query};
+pub use query::{Path, Query, RepeatedQuery};
 pub use route::{Method, Route, RouteBuilder, RouteEntry};
 pub use router::{Parts, RouteTable, TableError};
 pub use strict::MAX_DEPTH;
+pub use tagged::IfNoneMatch;
 pub use trace::TRACE_ID_HEADER;

@@ -24,6 +24,33 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
+/// The same, where a parameter may come several times if its member is a list; a list takes a single one too.
+#[derive(Clone, Copy, Debug)]
+pub struct RepeatedQuery<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for RepeatedQuery<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(repeated_from_str(parts.uri.query().unwrap_or(""))?))
+    }
+}
+
+/// A query, without its `?`, of which members that are lists may come several times.
+fn repeated_from_str<T: DeserializeOwned>(query: &str) -> Result<T, Refusal> {
+    let mut members: BTreeMap<String, Vec<Tree>> = BTreeMap::new();
+    for pair in pairs(query) {
+        let (name, word) = pair?;
+        members.entry(name).or_default().push(Tree::Word(word));
+    }
+    let one_or_many = |mut words: Vec<Tree>| match (words.pop(), words.is_empty()) {
+        (Some(only), true) => only,
+        (last, _) => Tree::List(words.into_iter().chain(last).collect()),
+    };
+    let members = members.into_iter().map(|(name, words)| (name, one_or_many(words))).collect();
+    read(Tree::Members(members)).map_err(|fault| fault.refusal("the query"))
+}
+
 /// A query, without its `?`.
 fn query_from_str<T: DeserializeOwned>(query: &str) -> Result<T, Refusal> {
     read_words(words(query)?)
@@ -39,13 +66,8 @@ pub(crate) fn read_words<T: DeserializeOwned>(words: BTreeMap<String, String>) -
 /// what parsers disagree about.
 pub(crate) fn words(query: &str) -> Result<BTreeMap<String, String>, Refusal> {
     let mut words = BTreeMap::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, word) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, word) = (decode(name)?, decode(word)?);
-        if name.contains('\0') || word.contains('\0') {
-            let name = log_text(&name, 64);
-            return Err(Refusal::new(&reasons::INPUT_NUL, format!("`{name}` of the query holds a NUL character")));
-        }
+    for pair in pairs(query) {
+        let (name, word) = pair?;
         if words.contains_key(&name) {
             let name = log_text(&name, 64);
             return Err(Refusal::new(&kinds::INPUT_INVALID, format!("the query has `{name}` more than once")));
@@ -53,6 +75,19 @@ pub(crate) fn words(query: &str) -> Result<BTreeMap<String, String>, Refusal> {
         words.insert(name, word);
     }
     Ok(words)
+}
+
+/// The pairs of a query in their order, decoded.
+fn pairs(query: &str) -> impl Iterator<Item = Result<(String, String), Refusal>> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, word) = pair.split_once('=').unwrap_or((pair, ""));
+        let (name, word) = (decode(name)?, decode(word)?);
+        if name.contains('\0') || word.contains('\0') {
+            let name = log_text(&name, 64);
+            return Err(Refusal::new(&reasons::INPUT_NUL, format!("`{name}` of the query holds a NUL character")));
+        }
+        Ok((name, word))
+    })
 }
 
 fn decode(text: &str) -> Result<String, Refusal> {
@@ -146,6 +181,31 @@ mod tests {
             ("all=yes", "input.invalid"),
         ] {
             assert_eq!(filter(query), Err(code), "{query}");
+        }
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Repeated {
+        #[serde(default)]
+        status: Vec<String>,
+        offset: Option<u32>,
+    }
+
+    #[test]
+    fn only_a_list_takes_a_parameter_several_times() {
+        let read = |query| repeated_from_str::<Repeated>(query).map_err(|refusal| refusal.reason.code);
+        let found = |status: &[&str], offset| Ok(Repeated { status: status.iter().map(|s| (*s).to_owned()).collect(), offset });
+        assert_eq!(read(""), found(&[], None));
+        assert_eq!(read("status=a"), found(&["a"], None));
+        assert_eq!(read("status=a&offset=7&status=b%20c&status=a"), found(&["a", "b c", "a"], Some(7)));
+        for (query, code) in [
+            ("offset=1&offset=1", "input.invalid"),
+            ("offset=x", "input.invalid"),
+            ("status=a%00", "input.nul"),
+            ("states=a", "input.unknown-member"),
+            ("status=%zz", "input.invalid"),
+        ] {
+            assert_eq!(read(query), Err(code), "{query}");
         }
     }
 }

@@ -150,6 +150,14 @@ impl<'de> Deserializer<'de> for Reader {
         visitor.visit_newtype_struct(self)
     }
 
+    /// A parameter that comes once is a list of one.
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Located> {
+        match self.0 {
+            word @ Tree::Word(_) => visitor.visit_seq(Elements(vec![word].into_iter().enumerate())),
+            other => Reader(other).deserialize_any(visitor),
+        }
+    }
+
     /// A struct is an object; serde would also take an array of the members in order.
     fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Located> {
         match self.0 {
@@ -178,7 +186,7 @@ impl<'de> Deserializer<'de> for Reader {
     }
 
     forward_to_deserialize_any! {
-        i128 u128 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier
+        i128 u128 char str string bytes byte_buf unit unit_struct tuple tuple_struct map identifier
     }
 }
 
