@@ -1,10 +1,11 @@
-//! `bench credentials`: a real `signet` process on a real nats-server. Checks beside bare bcrypt, CPU per REST request, tokens of
-//! issuers beside a bare signature, and pages out of a million credentials. The server is a process of its own, so that its CPU
-//! time is told from the generator's.
+//! `bench credentials`: a real `signet` process on a real nats-server. Checks beside bare bcrypt, CPU per REST request, endpoint
+//! tokens beside a bare echo, tokens of issuers beside a bare signature, and pages out of a million credentials. The server is a
+//! process of its own, so that its CPU time is told from the generator's.
 
 mod bcrypt;
 pub(crate) mod bearer;
 mod checks;
+mod ecap;
 mod pages;
 mod reads;
 mod rest;
@@ -23,8 +24,9 @@ pub(crate) const FLEET: usize = 64;
 /// The password of each of them.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
-/// Measures everything, one after the other.
-pub(crate) async fn run() -> Result<()> {
+/// Measures everything, one after the other; or one part alone: `checks`, `reads`, `ecap`, `bearer` or `pages`.
+pub(crate) async fn run(only: Option<&str>) -> Result<()> {
+    let wanted = |part: &str| only.is_none_or(|only| only == part);
     let binary = tokio::task::block_in_place(server::build)?;
     let nats = TestNats::start("").context("nats-server")?;
     let folder = tempfile::tempdir().context("a temporary directory")?;
@@ -32,9 +34,21 @@ pub(crate) async fn run() -> Result<()> {
     let rest = Rest::new(&server, folder.path())?;
     let fleet = furnish(&rest).await?;
 
-    checks::run(&server, &rest, nats.url(), &fleet).await?;
-    reads::run(&server, &rest, &fleet).await?;
-    bearer::run().await?;
+    if wanted("checks") {
+        checks::run(&server, &rest, nats.url(), &fleet).await?;
+    }
+    if wanted("reads") {
+        reads::run(&server, &rest, &fleet).await?;
+    }
+    if wanted("ecap") {
+        ecap::run(&server, &rest, nats.url()).await?;
+    }
+    if wanted("bearer") {
+        bearer::run().await?;
+    }
+    if !wanted("pages") {
+        return server.stop();
+    }
     pages::prepare(&rest).await?;
     server.stop()?;
     pages::insert(folder.path())?;

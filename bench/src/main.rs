@@ -13,7 +13,7 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match name.as_str() {
         "ledger" => runtime.block_on(ledger::run()),
-        "credentials" => runtime.block_on(credentials::run()),
+        "credentials" => runtime.block_on(credentials::run(std::env::args().nth(2).as_deref())),
         // A part of `credentials` that needs no server and takes seconds.
         "bearer" => runtime.block_on(credentials::bearer::run()),
         _ => bail!("usage: cargo xtask bench NAME, with NAME one of: ledger, credentials, bearer"),

@@ -42,6 +42,11 @@ impl Figures {
         Self { operations: u64::try_from(latencies.len()).unwrap_or(u64::MAX), elapsed, cpu, latencies }
     }
 
+    /// What each operation took.
+    pub(crate) fn into_latencies(self) -> Vec<Duration> {
+        self.latencies
+    }
+
     /// Operations per second.
     pub(crate) fn rate(&self) -> f64 {
         self.operations as f64 / self.elapsed.as_secs_f64()

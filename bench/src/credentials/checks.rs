@@ -199,7 +199,7 @@ async fn read_slowly(rest: Rest, credential: String, stop: Arc<AtomicBool>) -> R
     Ok(latencies)
 }
 
-async fn connected(bus: &Bus) -> Result<()> {
+pub(super) async fn connected(bus: &Bus) -> Result<()> {
     let started = Instant::now();
     while !bus.is_connected() {
         anyhow::ensure!(started.elapsed() < Duration::from_secs(10), "no connection to the nats-server");

@@ -49,6 +49,7 @@ impl Server {
         let log = File::options().create(true).append(true).open(folder.join("server.log"))?;
         let mut command = process::bound_to_us("KILL", binary);
         command.args(["up", "--data-dir", "d", "--any-port", "--nats", nats, "-o", "json"]).current_dir(folder);
+        command.env("SIGNET_KAA__CM_ENABLED", "true");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = process::spawn(command).context("signet up")?;
         let mut lines = BufReader::new(child.stdout.take().context("its standard output")?);
