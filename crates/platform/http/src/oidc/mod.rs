@@ -159,7 +159,9 @@ impl Oidc {
         }
         let verified = self.verified(token.expose()).await;
         self.means.metrics.token(if verified.is_ok() { "verified" } else { "refused" });
-        let known = verified?;
+        let known = verified.inspect_err(|refusal| {
+            tracing::info!(event = "oidc.token-refused", reason = refusal.reason.code, detail = %refusal.detail);
+        })?;
         self.memory.remember(hash, known.clone());
         Ok((hash, known))
     }

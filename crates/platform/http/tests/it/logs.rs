@@ -9,8 +9,22 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::{ask, plain};
 
+/// What is written to a log.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().clone()).expect("text")
+    }
+
+    /// Everything that this thread logs, until the guard is dropped.
+    pub(crate) fn of_this_thread() -> (Self, tracing::subscriber::DefaultGuard) {
+        let lines = Self::default();
+        let subscriber = tracing_subscriber::fmt().json().with_max_level(tracing::Level::DEBUG).with_writer(lines.clone()).finish();
+        (lines, tracing::subscriber::set_default(subscriber))
+    }
+}
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -34,9 +48,7 @@ impl<'a> MakeWriter<'a> for Lines {
 // One thread, so that the subscriber of this test sees the tasks of its server.
 #[tokio::test]
 async fn each_request_is_one_line_with_its_trace_and_without_secrets() {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt().json().with_max_level(tracing::Level::DEBUG).with_writer(lines.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (lines, _guard) = Lines::of_this_thread();
     let (listener, _) = plain().await;
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let head = |token: &str| format!("Authorization: Bearer {token}\r\ntraceparent: 00-{trace}-00f067aa0ba902b7-01\r\n");
@@ -45,7 +57,7 @@ async fn each_request_is_one_line_with_its_trace_and_without_secrets() {
     ask(address, "POST", "/t/acme/things", &head("platform"), r#"{"name":7,"secret-member":"secret-password"}"#).await;
     ask(address, "GET", "/panic", &head("x"), "").await;
     ask(address, "GET", "/secret-path", &head("x"), "").await;
-    let text = String::from_utf8(lines.0.lock().clone()).expect("text");
+    let text = lines.text();
     let ours = text.lines().filter(|line| line.contains("signet::http"));
     let ours: Vec<Value> = ours.map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let answered = ours.iter().filter(|line| line["fields"]["message"] == "answered");

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::House;
+use crate::logs::Lines;
 
 /// `NOW`, `NOW+2` and the like as numbers, `"NOW+300"` in quotes as a text, `ISS` and what follows it as the issuer.
 fn meant(value: &Value, now: i64, issuer: &str) -> Value {
@@ -76,4 +77,28 @@ async fn a_remembered_token_ends_when_it_ends() {
     assert_eq!(house.outcome(&token).await, "ok");
     house.clock.advance(std::time::Duration::from_secs(1));
     assert_eq!(house.outcome(&token).await, "bearer.expired");
+}
+
+// One thread, so that the log of this test is its own.
+#[tokio::test]
+async fn the_log_says_why_a_token_was_refused_and_never_shows_one() {
+    let (lines, _guard) = Lines::of_this_thread();
+    let house = House::new();
+    let mut claims = house.claims();
+    claims["iat"] = json!(claims["iat"].as_i64().expect("iat") + 61);
+    let (early, good) = (house.key.token(&claims), house.token());
+    let forged = house.key.sign(&json!({ "alg": "ES256", "kid": "other" }), &house.claims());
+    for token in [&good, &early, &forged] {
+        let _ = house.verify(token).await;
+    }
+    house.issuer.set(signet_testkit::IssuerMode::Gone);
+    let asked = house.oidc.permits(&signet_http::BearerToken::new(good.as_str()), "tenant-system", "tenant:basic-credentials:read").await;
+    assert_eq!(asked.expect_err("gone").reason.code, "oidc.decision-unavailable");
+    let text = lines.text();
+    for said in ["oidc.token-refused", "61 s in the future", "bearer.key-unknown", "oidc.keys-fetched", "oidc.decision-failed"] {
+        assert!(text.contains(said), "{said} in {text}");
+    }
+    for part in [&good, &early, &forged].iter().flat_map(|token| token.split('.')) {
+        assert!(!text.contains(part), "{part} in {text}");
+    }
 }
