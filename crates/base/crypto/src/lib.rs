@@ -5,6 +5,7 @@ pub mod aead;
 mod digest;
 mod entropy;
 mod error;
+mod mac;
 pub mod password;
 mod seal;
 mod secret;
@@ -16,5 +17,6 @@ pub use entropy::SystemEntropy;
 pub use error::{
     PASSWORD_COST, PASSWORD_EMPTY, PASSWORD_HASH, PASSWORD_NUL, PASSWORD_TOO_LONG, REASONS, SEAL_DAMAGED, SEAL_UNAVAILABLE, SEAL_WRONG_KEY,
 };
+pub use mac::MacKey;
 pub use seal::{SealError, Sealer};
 pub use secret::Secret;
