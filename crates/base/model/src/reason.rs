@@ -12,6 +12,7 @@
 //! ```
 
 use std::fmt;
+use std::time::Duration;
 
 /// A stable reason code with the HTTP status it is answered with and what the reader can do about it.
 #[derive(Debug, PartialEq, Eq)]
@@ -100,18 +101,27 @@ pub struct Refusal {
     pub detail: String,
     /// A command or step that helps here; falls back to the reason's own.
     pub fix: Option<String>,
+    /// After how long the same request may be taken; REST tells it as `Retry-After`.
+    pub retry_after: Option<Duration>,
 }
 
 impl Refusal {
     /// A refusal with its particulars.
     pub fn new(reason: &'static Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into(), fix: None }
+        Self { reason, detail: detail.into(), fix: None, retry_after: None }
     }
 
     /// The same with a more helpful fix.
     #[must_use]
     pub fn with_fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
+        self
+    }
+
+    /// The same with the time after which the request may be taken.
+    #[must_use]
+    pub fn with_retry_after(mut self, time: Duration) -> Self {
+        self.retry_after = Some(time);
         self
     }
 

@@ -85,8 +85,11 @@ impl Problem {
                 let challenge = if missing { "Bearer" } else { "Bearer error=\"invalid_token\"" };
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                // In whole seconds (RFC 9110 section 10.2.3), and never too early.
+                let wait = self.refusal.retry_after.unwrap_or_default();
+                let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
             }
             // The rest of such a request is not worth reading.
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => {
@@ -124,6 +127,8 @@ mod tests {
     use super::*;
     use crate::reasons;
 
+    static LATER: Reason = Reason { code: "test.later", status: 429, title: "x", fix: "x" };
+
     #[test]
     fn a_problem_says_reason_fix_and_trace() {
         let trace: TraceId = "0123456789abcdef0123456789abcdef".parse().expect("trace id");
@@ -134,10 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn a_401_challenges_and_a_503_says_when_to_come_back() {
+    fn a_401_challenges_and_a_503_or_429_says_when_to_come_back() {
         let challenge = |reason| Problem::new(reason, "x").into_response().headers().get(header::WWW_AUTHENTICATE).cloned();
         assert_eq!(challenge(&reasons::AUTH_MISSING).expect("challenge"), "Bearer");
         assert_eq!(challenge(&reasons::AUTH_EXPIRED).expect("challenge"), "Bearer error=\"invalid_token\"");
         assert_eq!(Problem::new(&reasons::STARTING, "x").into_response().headers()[header::RETRY_AFTER], "1");
+        let later = Refusal::new(&LATER, "x").with_retry_after(std::time::Duration::from_millis(2_001));
+        assert_eq!(Problem::from(later).into_response().headers()[header::RETRY_AFTER], "3");
     }
 }
