@@ -1,6 +1,9 @@
-//! May this username and password connect? One decision for REST and for the bus: cheap checks, one read, bcrypt, then the state
-//! is read again, so that what was taken back in the middle stays taken back. The first success activates.
+//! May this username and password connect? One decision for REST and for the bus: one read, then the memory of right passwords or
+//! bcrypt, after which the state is read again, so that what was taken back in the middle stays taken back. The first success
+//! activates.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -13,10 +16,11 @@ use signet_model::{
 };
 use tokio::time::Instant;
 
-use crate::password_pool::{Offered, Strengthened, deadline};
+use crate::limits::{Limited, Places, Toll};
+use crate::password_pool::{Against, Line, Offered, Strengthened, deadline};
 use crate::reasons::{
-    CREDENTIAL_REVOKED, CREDENTIAL_SUSPENDED, CREDENTIAL_UNKNOWN, CREDENTIAL_WRONG_PASSWORD, IDENTITY_DISABLED, PASSWORD_QUEUE_FULL,
-    TENANT_DISABLED,
+    CHECK_RATE_LIMITED, CREDENTIAL_REVOKED, CREDENTIAL_SUSPENDED, CREDENTIAL_UNKNOWN, CREDENTIAL_WRONG_PASSWORD, IDENTITY_DISABLED,
+    PASSWORD_QUEUE_FULL, TENANT_DISABLED,
 };
 use crate::sql::{
     self,
@@ -172,6 +176,58 @@ impl Checked {
     }
 }
 
+/// How a question came here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Approach {
+    /// Which queue it waits in for bcrypt.
+    pub(crate) line: Line,
+    /// Where it came from, where that is known.
+    pub(crate) source: Option<IpAddr>,
+    /// When nobody waits for the answer any more.
+    pub(crate) deadline: Instant,
+}
+
+impl Approach {
+    /// By the message bus, which tells no source.
+    pub(crate) fn bus(deadline: Instant) -> Self {
+        Self { line: Line::Bus, source: None, deadline }
+    }
+
+    /// By REST, now.
+    pub(crate) fn rest(source: Option<IpAddr>) -> Self {
+        Self { line: Line::Rest, source, deadline: deadline(CHECK_DEADLINE) }
+    }
+}
+
+/// A password on its way to be verified.
+struct Attempt<'a> {
+    tenant: &'a str,
+    username: &'a str,
+    offered: Arc<Offered>,
+    approach: Approach,
+    /// Where it counts if it is wrong.
+    places: Places,
+}
+
+/// What may be asked about a password.
+enum Way {
+    /// The memory, then bcrypt.
+    Open,
+    /// The memory alone: one of its limits is reached.
+    MemoryOnly { limited: Limited, toll: Toll },
+}
+
+/// What is to be done about a user who gave the right password.
+enum Judged {
+    /// It is decided.
+    Done(Checked),
+    /// It is the first use.
+    Activate {
+        /// The state that it leads to.
+        to: CredentialState,
+    },
+}
+
 /// How a check goes on after the second reading.
 enum Settled {
     /// It is decided.
@@ -183,9 +239,9 @@ enum Settled {
 impl CredentialsRoom {
     /// Checks a username and a password, counts and logs what came of it. The work is the same for a user that exists and one
     /// that does not.
-    pub(crate) async fn check(&self, scope: &Scope, name: &str, password: Secret, deadline: Instant) -> Result<Checked, Refusal> {
+    pub(crate) async fn check(&self, scope: &Scope, name: &str, password: Secret, approach: Approach) -> Result<Checked, Refusal> {
         let started = Instant::now();
-        let outcome = self.decide(scope, name, password, deadline).await;
+        let outcome = self.decide(scope, name, password, approach).await;
         self.count(&outcome, started);
         let credential = outcome.as_ref().ok().and_then(|checked| checked.user.as_ref()).map(|user| user.credential.as_str());
         let reason = match &outcome {
@@ -200,49 +256,128 @@ impl CredentialsRoom {
     fn count(&self, outcome: &Result<Checked, Refusal>, started: Instant) {
         let word = match outcome {
             Ok(checked) => checked.verdict.word(),
-            Err(refusal) if refusal.reason == &PASSWORD_QUEUE_FULL => "overloaded",
+            Err(refusal) if refusal.reason == &PASSWORD_QUEUE_FULL => "queue_full",
+            Err(refusal) if refusal.reason == &CHECK_RATE_LIMITED => "limited",
             Err(_) => "error",
         };
         self.metrics.decided(CredentialKind::Basic, word);
         self.metrics.took(CredentialKind::Basic, started.elapsed());
     }
 
-    async fn decide(&self, scope: &Scope, name: &str, password: Secret, deadline: Instant) -> Result<Checked, Refusal> {
-        let mut offered = Offered::new(password)?;
+    async fn decide(&self, scope: &Scope, name: &str, password: Secret, approach: Approach) -> Result<Checked, Refusal> {
+        let tenant = scope.tenant.as_str();
+        let attempt = self.attempt(tenant, name, password, approach)?;
+        let mut way = self.may_be_tried(&attempt)?;
         // What no username can be is nobody's, and no database needs to see it.
         let Ok(username) = name.parse::<Username>() else {
-            self.pool.verify(offered, None, deadline).await?;
-            return Ok(Checked::nobody(Verdict::UnknownUsername));
+            return self.nobody(&attempt, way, Verdict::UnknownUsername).await;
         };
         for _ in 0..=MOST_RESTARTS {
             let known = self.look_up(scope, &username).await?;
             let unknown = if known.is_some() { Verdict::UnknownUsername } else { Verdict::UnknownTenant };
-            let Some(user) = known.and_then(|tenant| tenant.user) else {
-                self.pool.verify(offered, None, deadline).await?;
-                return Ok(Checked::nobody(unknown));
+            let Some((tenant, user)) = known.and_then(|known| Some((known.state, known.user?))) else {
+                return self.nobody(&attempt, way, unknown).await;
             };
-            let hash = BcryptHash::parse_up_to(&user.password_hash, Cost::CEILING).map_err(|error| internal(&error))?;
-            let verified = self.pool.verify(offered, Some((hash, self.strengthen(scope, &user))), deadline).await?;
-            if !verified.right {
-                return Ok(Checked::nobody(Verdict::WrongPassword));
+            let digest = self.verdicts.digest(&scope.tenant, &user.id, attempt.offered.expose(), &user.password_hash);
+            if self.verdicts.knows(&digest, Instant::now()) {
+                self.metrics.verified_by("memory");
+                // What was read above was read after the question came.
+                if let Judged::Done(checked) = self.judged(scope, tenant, &user) {
+                    return Ok(checked);
+                }
+            } else {
+                self.on_to_bcrypt(std::mem::replace(&mut way, Way::Open))?;
+                let hash = BcryptHash::parse_up_to(&user.password_hash, Cost::CEILING).map_err(|error| internal(&error))?;
+                let against = Against { hash, digest, strengthened: self.strengthen(scope, &user) };
+                if !self.verify(&attempt, Some((against, &user.password_hash))).await? {
+                    return Ok(Checked::nobody(Verdict::WrongPassword));
+                }
             }
             match self.settle(scope, &username, &user.password_hash).await? {
                 Settled::Done(checked) => return Ok(checked),
-                Settled::HashMoved => offered = verified.offered,
+                Settled::HashMoved => {}
             }
         }
         Err(Refusal::new(&kinds::STORAGE_CONTENTION, "the stored password changed again and again while it was checked"))
     }
 
     /// Does what a check costs, for a tenant whose very name is none.
-    pub(crate) async fn check_nobody(&self, password: Secret, deadline: Instant) -> Result<Checked, Refusal> {
+    pub(crate) async fn check_nobody(&self, tenant: &str, name: &str, password: Secret, approach: Approach) -> Result<Checked, Refusal> {
         let started = Instant::now();
-        let outcome = match Offered::new(password) {
-            Ok(offered) => self.pool.verify(offered, None, deadline).await.map(|_| Checked::nobody(Verdict::UnknownTenant)),
-            Err(refusal) => Err(refusal),
-        };
+        let outcome = async {
+            let attempt = self.attempt(tenant, name, password, approach)?;
+            let way = self.may_be_tried(&attempt)?;
+            self.nobody(&attempt, way, Verdict::UnknownTenant).await
+        }
+        .await;
         self.count(&outcome, started);
         outcome
+    }
+
+    fn attempt<'a>(&self, tenant: &'a str, username: &'a str, password: Secret, approach: Approach) -> Result<Attempt<'a>, Refusal> {
+        let places = self.limits.places(tenant, username, approach.source);
+        Ok(Attempt { tenant, username, offered: Arc::new(Offered::new(password)?), approach, places })
+    }
+
+    /// Whether the password may be looked at: not when a limit is reached, but for a try at the memory. Decided by names alone, so
+    /// that it says nothing of what there is.
+    fn may_be_tried(&self, attempt: &Attempt<'_>) -> Result<Way, Refusal> {
+        let now = Instant::now();
+        let Err(limited) = self.limits.look(&attempt.places, now) else { return Ok(Way::Open) };
+        let toll = self.limits.probe(attempt.places, now).map_err(|_| self.limited(limited))?;
+        Ok(Way::MemoryOnly { limited, toll })
+    }
+
+    fn limited(&self, Limited { by, retry_after }: Limited) -> Refusal {
+        self.metrics.limited(by.as_str());
+        let detail = format!("too many wrong passwords for this {} lately", by.as_str());
+        Refusal::new(&CHECK_RATE_LIMITED, detail).with_retry_after(retry_after)
+    }
+
+    /// Ends an attempt that the memory could not answer and that nothing else may.
+    fn on_to_bcrypt(&self, way: Way) -> Result<(), Refusal> {
+        match way {
+            Way::Open => Ok(()),
+            Way::MemoryOnly { limited, toll } => {
+                toll.keep();
+                Err(self.limited(limited))
+            }
+        }
+    }
+
+    async fn nobody(&self, attempt: &Attempt<'_>, way: Way, verdict: Verdict) -> Result<Checked, Refusal> {
+        self.on_to_bcrypt(way)?;
+        self.verify(attempt, None).await?;
+        Ok(Checked::nobody(verdict))
+    }
+
+    /// Whether bcrypt says that the password is right. A wrong one counts against its limits; one that an equal one answers is no
+    /// further guess.
+    async fn verify(&self, attempt: &Attempt<'_>, stored: Option<(Against, &str)>) -> Result<bool, Refusal> {
+        let Attempt { tenant, username, offered, approach, places } = attempt;
+        let (against, stored_hash) = stored.map_or((None, None), |(against, hash)| (Some(against), Some(hash)));
+        let digest = self.verdicts.attempt(tenant, username, offered.expose(), stored_hash);
+        let toll = || self.limits.attempt(*places, Instant::now()).map_err(|limited| self.limited(limited));
+        let waits = self.metrics.waits();
+        let verified = self.pool.verify(digest, offered, against, toll, approach.line, approach.deadline).await?;
+        drop(waits);
+        self.metrics.verified_by(if verified.joined { "joined" } else { "bcrypt" });
+        Ok(verified.right)
+    }
+
+    /// What is to be done about a user who gave the right password, by what was read of it.
+    fn judged(&self, scope: &Scope, tenant: Enabled, user: &KnownUser) -> Judged {
+        let verdict = judge(tenant, user.identity.as_ref().map(|(_, state)| *state), user.state);
+        match (verdict, transition(user.state, Request::FirstUse, self.config.strict_fsm)) {
+            (Verdict::Allowed, Outcome::Transition { to }) => Judged::Activate { to },
+            (Verdict::Allowed, Outcome::NoChange) => {
+                self.note_last_use(scope, user);
+                Judged::Done(Checked::user(verdict, user.clone()))
+            }
+            // The state machine has the last word: what it does not let pass is refused.
+            (Verdict::Allowed, Outcome::Illegal) => Judged::Done(Checked::user(Verdict::Suspended, user.clone())),
+            (_, _) => Judged::Done(Checked::user(verdict, user.clone())),
+        }
     }
 
     async fn look_up(&self, scope: &Scope, username: &Username) -> Result<Option<KnownTenant>, Refusal> {
@@ -268,28 +403,17 @@ impl CredentialsRoom {
                 if user.password_hash != verified {
                     return Ok(Decided::Same((Settled::HashMoved, None)));
                 }
-                let verdict = judge(known.state, user.identity.as_ref().map(|(_, state)| *state), user.state);
-                let next = transition(user.state, Request::FirstUse, self.config.strict_fsm);
-                match (verdict, next) {
-                    (Verdict::Allowed, Outcome::Transition { to }) => {
-                        let now = scope.now();
-                        let record = AuditRecord::new(scope, "credential.activate", user.id.as_str())
-                            .with("from", user.state.as_str())
-                            .with("to", to.as_str());
-                        let change = Change::new(record).expecting(Expect::write(sql::credential::activate(&scope.tenant, &user, now), 1));
-                        let user = KnownUser { state: to, ..user };
-                        Ok(Decided::commit(change, (Settled::Done(Checked::user(verdict, user.clone())), Some(user.id))))
-                    }
-                    (Verdict::Allowed, Outcome::NoChange) => {
-                        self.note_last_use(scope, &user);
-                        Ok(Decided::Same((Settled::Done(Checked::user(verdict, user)), None)))
-                    }
-                    // The state machine has the last word: what it does not let pass is refused.
-                    (Verdict::Allowed, Outcome::Illegal) => {
-                        Ok(Decided::Same((Settled::Done(Checked::user(Verdict::Suspended, user)), None)))
-                    }
-                    (_, _) => Ok(Decided::Same((Settled::Done(Checked::user(verdict, user)), None))),
-                }
+                let to = match self.judged(scope, known.state, &user) {
+                    Judged::Done(checked) => return Ok(Decided::Same((Settled::Done(checked), None))),
+                    Judged::Activate { to } => to,
+                };
+                let now = scope.now();
+                let record = AuditRecord::new(scope, "credential.activate", user.id.as_str())
+                    .with("from", user.state.as_str())
+                    .with("to", to.as_str());
+                let change = Change::new(record).expecting(Expect::write(sql::credential::activate(&scope.tenant, &user, now), 1));
+                let user = KnownUser { state: to, ..user };
+                Ok(Decided::commit(change, (Settled::Done(Checked::user(Verdict::Allowed, user.clone())), Some(user.id))))
             })
             .await?;
         if let Some(id) = activated {
@@ -305,11 +429,6 @@ impl CredentialsRoom {
         if self.last_use.due(&user.id, user.last_used_at, now) {
             self.ledger.upkeep(Upkeep { statement: sql::credential::touch(&scope.tenant, &user.id, now) });
         }
-    }
-
-    /// The end of a check that names none.
-    pub(crate) fn check_deadline() -> Instant {
-        deadline(CHECK_DEADLINE)
     }
 }
 

@@ -2,7 +2,8 @@
 //! (Kaa's 22/CAP). It stands in for Kaa's CCM.
 //!
 //! Where to look: the life of a credential is one pure function, [`transition`]; what becomes of a username and password is
-//! `check`; each noun (`tenant`, `identity`, `credential`, `api_token`, `operator_token`) has its own file with what can be done
+//! `check` (beside it: `verdicts` remembers what bcrypt said, `flights` lets equal questions share one run of it in
+//! `password_pool`, `limits` bounds guessing); each noun (`tenant`, `identity`, `credential`, `api_token`, `operator_token`) has its own file with what can be done
 //! to it; its table stands in `schema`, its statements in `sql/`, its routes in `rest/`. The bus is `nats/`. A new reason goes
 //! into [`reasons`].
 
@@ -11,11 +12,13 @@ mod authenticate;
 mod check;
 mod credential;
 mod endpoint_token;
+mod flights;
 mod idempotency;
 mod identity;
 mod import;
 mod last_use;
 mod leaning;
+mod limits;
 mod metrics;
 mod nats;
 mod operator_token;
@@ -31,10 +34,12 @@ mod tenant;
 mod tenant_manager;
 mod tenants_seen;
 pub mod transition;
+mod verdicts;
 
 pub use authenticate::{Authenticator, People};
 pub use idempotency::IdempotencyKeys;
 pub use import::{Fate, ForeignCredential, Import, ImportParts, MOST_ROWS_OF_A_PAGE, Skip};
+pub use limits::{LimitConfig, Quota};
 pub use metrics::CredentialMetrics;
 pub use nats::BusProvider;
 pub use operator_token::{OPERATOR_TOKEN_LIFETIME, OperatorTokenParts, RotatedOperatorToken, first_operator_token, rotate_operator_token};
@@ -44,5 +49,6 @@ pub use room::{CredentialsConfig, CredentialsError, CredentialsRoom, Parts};
 pub use schema::migrations;
 pub use tenant::DELETION_GRACE;
 pub use tenant_manager::{ManagerLogin, TenantManager, TenantManagerParts, tenants_told};
+pub use verdicts::VerdictConfig;
 
 use room::internal;

@@ -25,6 +25,11 @@ struct KindLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByLabels {
+    by: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CredentialLabels {
     kind: &'static str,
     state: &'static str,
@@ -36,7 +41,18 @@ pub struct CredentialMetrics {
     auth: Family<AuthLabels, Counter>,
     duration: Family<KindLabels, Histogram, fn() -> Histogram>,
     queue: Gauge,
+    verified: Family<ByLabels, Counter>,
+    limited: Family<ByLabels, Counter>,
     credentials: Family<CredentialLabels, Gauge>,
+}
+
+/// Counts a request as one that waits.
+pub(crate) struct Waits(Gauge);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Default for CredentialMetrics {
@@ -45,6 +61,8 @@ impl Default for CredentialMetrics {
             auth: Family::default(),
             duration: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             queue: Gauge::default(),
+            verified: Family::default(),
+            limited: Family::default(),
             credentials: Family::default(),
         }
     }
@@ -56,7 +74,21 @@ impl CredentialMetrics {
         let metrics = Self::default();
         registry.register("ccm_auth", "Authentication requests, by kind and result", metrics.auth.clone());
         registry.register("ccm_auth_duration_seconds", "Time from taking a request to its decision", metrics.duration.clone());
-        registry.register("ccm_auth_queue_length", "Authentication requests of the bus that wait to be taken", metrics.queue.clone());
+        registry.register(
+            "ccm_auth_queue_length",
+            "Authentication requests that wait to be looked up or for bcrypt",
+            metrics.queue.clone(),
+        );
+        registry.register(
+            "ccm_password_verified",
+            "Passwords verified: from memory, by bcrypt, or joined to an equal verification under way",
+            metrics.verified.clone(),
+        );
+        registry.register(
+            "ccm_auth_limited",
+            "Authentication requests refused for too many wrong passwords, by whose",
+            metrics.limited.clone(),
+        );
         // A counter that appears only with its first event hides that event from a rate.
         metrics.auth.get_or_create(&AuthLabels { kind: CredentialKind::Basic.as_str(), result: "allowed" }).inc_by(0);
         registry.register("ccm_credentials", "Credentials, by kind and state", metrics.credentials.clone());
@@ -76,6 +108,26 @@ impl CredentialMetrics {
         self.duration.get_or_create(&KindLabels { kind: kind.as_str() }).observe(time.as_secs_f64());
     }
 
+    /// A password was verified by `memory`, by `bcrypt`, or `joined` to an equal one.
+    pub(crate) fn verified_by(&self, what: &'static str) {
+        self.verified.get_or_create(&ByLabels { by: what }).inc();
+    }
+
+    /// How many passwords were verified so.
+    pub fn verifications(&self, by: &'static str) -> u64 {
+        self.verified.get_or_create(&ByLabels { by }).get()
+    }
+
+    /// A request was refused since the bucket of its `credential`, `tenant` or `source` was empty.
+    pub(crate) fn limited(&self, by: &'static str) {
+        self.limited.get_or_create(&ByLabels { by }).inc();
+    }
+
+    /// How many requests were refused so.
+    pub fn refused_by_limit(&self, by: &'static str) -> u64 {
+        self.limited.get_or_create(&ByLabels { by }).get()
+    }
+
     /// A request of the bus begins to wait. The gauge is that of every desk together.
     pub(crate) fn queued(&self) {
         self.queue.inc();
@@ -84,6 +136,12 @@ impl CredentialMetrics {
     /// A request of the bus waits no more.
     pub(crate) fn unqueued(&self) {
         self.queue.dec();
+    }
+
+    /// A request waits for bcrypt, until what this gives is dropped.
+    pub(crate) fn waits(&self) -> Waits {
+        self.queue.inc();
+        Waits(self.queue.clone())
     }
 
     /// A credential came to be (`from` is none) or moved, in this process.

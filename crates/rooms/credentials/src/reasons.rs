@@ -69,6 +69,8 @@ signet_model::reasons! {
     ENDPOINT_TOKEN_QUEUE_FULL = ("endpoint-token.queue-full", 503, "Try again a little later; `ccm_auth_queue_length` shows the load.");
     /// More passwords wait to be hashed than the queue holds.
     PASSWORD_QUEUE_FULL = ("password.queue-full", 503, "Try again a little later; `ccm_auth_queue_length` shows the load.");
+    /// Too many wrong passwords lately: this one was not looked at.
+    CHECK_RATE_LIMITED = ("check.rate-limited", 429, "Try again later, after `Retry-After`; the quotas stand in section `limits` of the configuration.");
     /// The tenant has no such API token.
     API_TOKEN_NOT_FOUND = ("api-token.not-found", 404, "Check the id with `signet api-token list`, and the tenant with `--tenant`.");
     /// The API token's end is not allowed.

@@ -18,13 +18,17 @@ use crate::authenticate::{Authenticator, People};
 use crate::endpoint_token::{DEFAULT_LENGTH, LENGTHS};
 use crate::idempotency::IdempotencyKeys;
 use crate::last_use::LastUse;
+use crate::limits::{LimitConfig, Limits};
 use crate::metrics::CredentialMetrics;
 use crate::password_pool::PasswordPool;
 use crate::tenants_seen::TenantsSeen;
+use crate::verdicts::{VerdictConfig, Verdicts};
 use crate::{rest, sql};
 
 /// Shortest time between two counts of all credentials.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
+/// Between two looks for right passwords that have been remembered long enough; until then they are not used, but kept.
+const FORGET_EVERY: Duration = Duration::from_secs(30);
 /// A count may take this part of the time, so that ten million rows are counted more seldom than ten.
 const COUNT_SHARE: u32 = 200;
 
@@ -39,15 +43,20 @@ pub struct CredentialsConfig {
     pub cm_instance: InstanceName,
     /// Whether only the moves of Kaa's product text are legal.
     pub strict_fsm: bool,
-    /// Requests of the bus that are worked on at once.
+    /// Requests of the bus whose passwords are hashed at once, as far as there are cores.
     pub cap_concurrency: usize,
-    /// Requests of the bus that may wait; one more is answered 503 at once.
+    /// Requests of the bus that may wait for that beside them; one more is answered 503 at once. What needs no bcrypt waits in no
+    /// such queue.
     pub cap_queue_length: usize,
     /// Whether the bus is answered for endpoint tokens, and those of unregistered endpoints are deleted. They can be made and
     /// moved in any case; a cluster of Kaa's has a service of its own for the rest.
     pub cm_enabled: bool,
     /// Characters of an endpoint token that is generated: 20 (119 random bits) to 255.
     pub ep_token_length: usize,
+    /// Which right passwords are remembered, and how long.
+    pub verdicts: VerdictConfig,
+    /// How many wrong passwords are allowed.
+    pub limits: LimitConfig,
 }
 
 impl CredentialsConfig {
@@ -62,7 +71,16 @@ impl CredentialsConfig {
             cap_queue_length: 128,
             cm_enabled: false,
             ep_token_length: DEFAULT_LENGTH,
+            verdicts: VerdictConfig::default(),
+            limits: LimitConfig::default(),
         }
+    }
+}
+
+impl CredentialsConfig {
+    /// Passwords of the bus that wait for bcrypt or are hashed, at most.
+    pub(crate) fn most_of_bus(&self) -> usize {
+        self.cap_concurrency.max(1).saturating_add(self.cap_queue_length)
     }
 }
 
@@ -109,6 +127,8 @@ pub struct CredentialsRoom {
     pub(crate) replica: ReplicaId,
     pub(crate) metrics: CredentialMetrics,
     pub(crate) config: CredentialsConfig,
+    pub(crate) verdicts: Arc<Verdicts>,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) pool: PasswordPool,
     pub(crate) last_use: LastUse,
     pub(crate) tenants_seen: TenantsSeen,
@@ -127,8 +147,14 @@ impl CredentialsRoom {
             let (shortest, longest) = (LENGTHS.start(), LENGTHS.end());
             return Err(CredentialsError::Configuration(format!("kaa.ep_token_length: wanted {shortest} to {longest}")));
         }
-        let pool = PasswordPool::start(parts.config.bcrypt_cost, Arc::clone(&parts.entropy))?;
         let tenants_seen = TenantsSeen::new(&parts.view);
+        let config = &parts.config;
+        if config.verdicts.lifetime > VerdictConfig::LONGEST {
+            return Err(CredentialsError::Configuration("password.remember_for: more than 24 hours".to_owned()));
+        }
+        let verdicts = Arc::new(Verdicts::new(config.verdicts, parts.entropy.as_ref()));
+        let limits = Arc::new(Limits::new(config.limits, parts.entropy.as_ref()));
+        let pool = PasswordPool::start(config.bcrypt_cost, config.most_of_bus(), Arc::clone(&verdicts), Arc::clone(&parts.entropy))?;
         let authenticator = Arc::new(Authenticator::new(parts.db.clone(), parts.view, Arc::clone(&parts.clock)));
         Ok(Arc::new(Self {
             db: parts.db,
@@ -138,6 +164,8 @@ impl CredentialsRoom {
             replica: parts.replica,
             metrics: parts.metrics,
             config: parts.config,
+            verdicts,
+            limits,
             pool,
             last_use: LastUse::new(),
             tenants_seen,
@@ -171,14 +199,24 @@ impl CredentialsRoom {
         Arc::new(IdempotencyKeys::new(self.ledger.clone()))
     }
 
-    /// Keeps `ccm_credentials` true to the database until the handle is dropped.
+    /// Keeps `ccm_credentials` true to the database, and the memory of right passwords short, until the handle is dropped.
     pub fn start_counting(self: &Arc<Self>) -> AbortOnDropHandle<()> {
-        AbortOnDropHandle::new(tokio::spawn(count_again_and_again(Arc::clone(self))))
+        let room = Arc::clone(self);
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            tokio::join!(count_again_and_again(Arc::clone(&room)), forget_again_and_again(&room));
+        }))
     }
 
     /// Runs of bcrypt so far: for benchmarks, and for tests that every attempt costs the same.
     pub fn password_operations(&self) -> u64 {
         self.pool.operations()
+    }
+}
+
+async fn forget_again_and_again(room: &CredentialsRoom) {
+    loop {
+        tokio::time::sleep(FORGET_EVERY).await;
+        room.verdicts.forget_old(Instant::now());
     }
 }
 

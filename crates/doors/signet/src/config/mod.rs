@@ -24,7 +24,7 @@ pub(crate) use layers::{settings_of_serve, settings_of_up};
 pub(crate) use nearest::nearest;
 pub(crate) use outward::{HttpUrl, Networks};
 pub(crate) use sample::{sample, show};
-pub(crate) use schema::{Oidc, Set, Settings, TenantManager, Tls};
+pub(crate) use schema::{Limits, Oidc, Set, Settings, TenantManager, Tls};
 pub(crate) use value::{Count, Instance, Raw, Setting, Span, quoted};
 
 signet_model::reasons! {

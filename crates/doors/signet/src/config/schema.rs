@@ -160,6 +160,26 @@ settings! {
     password in "password": Password {
         /// Cost of bcrypt (4 to 16): each step doubles the time of a check.
         bcrypt_cost: Count<4, 16> = Count(10);
+        /// How long a right password is known without bcrypt (at most `24h`). What was taken back is refused at once all the same.
+        remember_for: Span = Span(Duration::from_secs(300));
+        /// Right passwords that are remembered, at about 100 bytes each; 0 remembers none.
+        remember_most: Count<0, 10_000_000> = Count(100_000);
+    }
+    /// Wrong passwords that this process allows: a burst, and one more after each refill. Right ones count nowhere.
+    limits in "limits": Limits {
+        /// For one tenant and username, in a row. Beyond it REST answers 429 and the message bus 503; only a right password that is
+        /// remembered passes then.
+        credential_burst: Count<1, 1_000_000> = Count(200);
+        /// Until one more is allowed for one tenant and username.
+        credential_refill: Span = Span(Duration::from_secs(10));
+        /// For one tenant, in a row.
+        tenant_burst: Count<1, 1_000_000> = Count(20_000);
+        /// Until one more is allowed for one tenant.
+        tenant_refill: Span = Span(Duration::from_millis(10));
+        /// For one address (one /64 network of IPv6) that calls REST, in a row.
+        source_burst: Count<1, 1_000_000> = Count(2_000);
+        /// Until one more is allowed for one address.
+        source_refill: Span = Span(Duration::from_millis(100));
     }
     /// The part of Kaa's Client Credentials Management that this process plays.
     kaa in "kaa": Kaa {
@@ -169,9 +189,10 @@ settings! {
         cm_instance: Instance = Instance("cm".to_owned());
         /// Refuse the transitions that Kaa's product text does not name (from Inactive, and Suspended to Revoked).
         strict_fsm: bool = false;
-        /// Authentication requests worked on at once (1 to 1024).
+        /// Authentication requests whose passwords are hashed at once, as far as there are cores (1 to 1024).
         cap_concurrency: Count<1, 1024> = Count(8);
-        /// Authentication requests that may wait; more are told 503 at once (0 to 65536).
+        /// Authentication requests that may wait for that; more are told 503 at once (0 to 65536). What needs no hashing never waits
+        /// behind them.
         cap_queue_length: Count<0, 65536> = Count(128);
         /// Answer for endpoint tokens on the message bus. Off, since a cluster of Kaa's has a service of its own for them.
         cm_enabled: bool = false;

@@ -6,7 +6,10 @@ use std::time::Duration;
 use axum::Router;
 use prometheus_client::registry::Registry;
 use signet_bus::{Bus, BusState};
-use signet_credentials::{BusProvider, CredentialMetrics, CredentialsConfig, CredentialsError, CredentialsRoom, Parts, TenantManager};
+use signet_credentials::{
+    BusProvider, CredentialMetrics, CredentialsConfig, CredentialsError, CredentialsRoom, LimitConfig, Parts, Quota, TenantManager,
+    VerdictConfig,
+};
 use signet_crypto::Sealer;
 use signet_db::Db;
 use signet_http::{HealthBoard, HealthCheck, HealthLine, HealthSource, Management};
@@ -20,7 +23,7 @@ use super::health::Told;
 use super::listeners::{API, HTTP, MANAGEMENT};
 use super::metrics::Readings;
 use super::{Launch, callers, first_start, tenant_manager};
-use crate::config::{Role, Settings};
+use crate::config::{Limits, Role, Settings};
 
 /// How often dependencies are looked at for `/health`.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
@@ -199,11 +202,22 @@ fn credentials_config(settings: &Settings) -> Result<CredentialsConfig, Refusal>
         cap_queue_length: count(settings.kaa.cap_queue_length.0),
         cm_enabled: settings.kaa.cm_enabled,
         ep_token_length: count(settings.kaa.ep_token_length.0),
+        verdicts: VerdictConfig { lifetime: settings.password.remember_for.0, most: count(settings.password.remember_most.0) },
+        limits: limit_config(&settings.limits),
         ..CredentialsConfig::new(
             instance(&settings.kaa.ccm_instance.0, "ccm_instance")?,
             instance(&settings.kaa.cm_instance.0, "cm_instance")?,
         )
     })
+}
+
+fn limit_config(limits: &Limits) -> LimitConfig {
+    let quota = |burst: u32, refill: Duration| Quota { burst, refill };
+    LimitConfig {
+        credential: quota(limits.credential_burst.0, limits.credential_refill.0),
+        tenant: quota(limits.tenant_burst.0, limits.tenant_refill.0),
+        source: quota(limits.source_burst.0, limits.source_refill.0),
+    }
 }
 
 pub(super) fn room_refusal(error: CredentialsError) -> Refusal {

@@ -8,13 +8,20 @@ use signet_crypto::Secret;
 use signet_kaa::cap::{ClientBasicAuthenticationRequest, ClientBasicAuthenticationResponse};
 use signet_kaa::{DecodeError, Record as _, subject};
 use signet_model::{Caller, CredentialKind, Refusal, Scope, Timestamp, TraceId, kinds};
+use tokio::time::Instant;
 
 use super::{BusProvider, Desk, Head, Limits, Protocol, bounded};
-use crate::check::{CHECK_DEADLINE, Checked, Verdict};
+use crate::check::{Approach, CHECK_DEADLINE, Checked, Verdict};
+use crate::flights::MOST_JOINED;
 use crate::metrics::CredentialMetrics;
 use crate::password_pool::deadline;
-use crate::reasons::PASSWORD_QUEUE_FULL;
+use crate::reasons::{CHECK_RATE_LIMITED, PASSWORD_QUEUE_FULL};
 use crate::{CredentialsError, CredentialsRoom};
+
+/// Requests that are looked up at once, beside those that wait for bcrypt: as many as the database takes in.
+const MOST_LOOKED_UP: usize = 1_024;
+/// Requests that wait to be looked up: more than a whole fleet that comes back at once. One more is told that the queue is full.
+const MOST_WAITING: usize = 32_768;
 
 impl CredentialsRoom {
     /// Subscribes to the requests for this instance, in its queue group, and answers them. The bus need not be connected yet.
@@ -23,7 +30,9 @@ impl CredentialsRoom {
     /// The bus does not take the subscription.
     pub async fn start_cap(self: &Arc<Self>, bus: &Bus) -> Result<BusProvider, CredentialsError> {
         let ccm = &self.config.ccm_instance;
-        let limits = Limits { concurrency: self.config.cap_concurrency, queue: self.config.cap_queue_length };
+        // Whoever waits for bcrypt must not keep the others from being looked up: the places for that are counted on top.
+        let of_bcrypt = self.config.most_of_bus().saturating_add(MOST_JOINED);
+        let limits = Limits { concurrency: of_bcrypt.saturating_add(MOST_LOOKED_UP), queue: MOST_WAITING };
         let provider = BusProvider::new();
         let basic = BasicRequests { room: Arc::clone(self) };
         Desk::open(&provider, bus, &subject::cap_basic_request(ccm), ccm.as_str(), basic, limits).await?;
@@ -41,6 +50,8 @@ struct Question {
     tenant: String,
     username: String,
     password: Secret,
+    /// When the answer is worth nothing any more.
+    deadline: Instant,
 }
 
 /// What an answer says.
@@ -61,7 +72,10 @@ impl Reply {
 fn reply(outcome: Result<Checked, Refusal>) -> Reply {
     let checked = match outcome {
         Ok(checked) => checked,
-        Err(refusal) if refusal.reason == &PASSWORD_QUEUE_FULL => return Reply::refused(503, refusal.reason.code),
+        // Not 401: nothing is said of the password. To a gateway both are "not now".
+        Err(refusal) if [&PASSWORD_QUEUE_FULL, &CHECK_RATE_LIMITED].contains(&refusal.reason) => {
+            return Reply::refused(503, refusal.reason.code);
+        }
         Err(refusal) => return Reply::refused(500, refusal.reason.code),
     };
     let (status, phrase) = match checked.verdict {
@@ -75,19 +89,22 @@ fn reply(outcome: Result<Checked, Refusal>) -> Reply {
 
 fn read_question(payload: &[u8]) -> Result<(Head, Question), DecodeError> {
     let request = ClientBasicAuthenticationRequest::decode(payload)?;
+    let head = Head::new(request.correlation_id, request.timestamp, request.timeout);
     let question = Question {
         tenant: bounded(&request.tenant_id).to_owned(),
         username: bounded(&request.username).to_owned(),
         password: Secret::from(bounded(request.password.expose())),
+        deadline: deadline(CHECK_DEADLINE),
     };
-    Ok((Head::new(request.correlation_id, request.timestamp, request.timeout), question))
+    Ok((head, question))
 }
 
 impl BasicRequests {
     async fn check(&self, question: Question) -> Result<Checked, Refusal> {
-        let deadline = deadline(CHECK_DEADLINE);
-        let Ok(tenant) = question.tenant.parse() else {
-            return self.room.check_nobody(question.password, deadline).await;
+        let Question { tenant, username, password, deadline } = question;
+        let approach = Approach::bus(deadline);
+        let Ok(tenant) = tenant.parse() else {
+            return self.room.check_nobody(&tenant, &username, password, approach).await;
         };
         let scope = Scope {
             tenant,
@@ -96,7 +113,7 @@ impl BasicRequests {
             clock: Arc::clone(&self.room.clock),
             entropy: Arc::clone(&self.room.entropy),
         };
-        self.room.check(&scope, &question.username, question.password, deadline).await
+        self.room.check(&scope, &username, password, approach).await
     }
 }
 
@@ -206,5 +223,6 @@ mod tests {
         assert_eq!(failed(&kinds::STORAGE_UNAVAILABLE), 500);
         assert_eq!(failed(&kinds::STORAGE_FULL), 500);
         assert_eq!(failed(&PASSWORD_QUEUE_FULL), 503);
+        assert_eq!(failed(&CHECK_RATE_LIMITED), 503);
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use signet_bus::{Bus, Message, Pattern, Subject, Subscription};
 use signet_kaa::DecodeError;
 use signet_model::{CredentialKind, Timestamp};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -23,11 +23,13 @@ use crate::CredentialsError;
 use crate::metrics::CredentialMetrics;
 
 /// Messages between the bus and the reader, which only looks at them and passes them on.
-const READ_AHEAD: usize = 4_096;
+const READ_AHEAD: usize = 32_768;
 /// How far the clocks of a gateway and of this machine may be apart before a request counts as expired.
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
 /// Longest message that is looked at, in bytes.
 const LONGEST_MESSAGE: usize = 256 * 1024;
+/// Bytes of the messages that wait at one desk; one more is told that the desk is overloaded.
+const MOST_WAITING_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of a name or of a secret that can matter; longer ones are nobody's.
 const LONGEST_NAME: usize = 1_024;
 
@@ -115,6 +117,12 @@ struct Asked<Q> {
     question: Q,
 }
 
+/// A request with its part of [`MOST_WAITING_BYTES`].
+struct Waiting<Q> {
+    asked: Asked<Q>,
+    _bytes: OwnedSemaphorePermit,
+}
+
 /// Why a message is dropped without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dropped {
@@ -151,11 +159,12 @@ fn read_request<P: Protocol>(protocol: &P, message: &Message) -> Result<Asked<P:
 struct Desk<P> {
     protocol: Arc<P>,
     bus: Bus,
+    bytes: Arc<Semaphore>,
 }
 
 impl<P> Clone for Desk<P> {
     fn clone(&self) -> Self {
-        Self { protocol: Arc::clone(&self.protocol), bus: self.bus.clone() }
+        Self { protocol: Arc::clone(&self.protocol), bus: self.bus.clone(), bytes: Arc::clone(&self.bytes) }
     }
 }
 
@@ -172,14 +181,15 @@ impl<P: Protocol> Desk<P> {
         let pattern = Pattern::new(subject).map_err(signet_bus::BusError::from)?;
         let subscription = bus.subscribe(&pattern, Some(group), READ_AHEAD).await?;
         let (queue, waiting) = mpsc::channel(limits.queue.max(1));
-        let desk = Self { protocol: Arc::new(protocol), bus: bus.clone() };
+        let bytes = Arc::new(Semaphore::new(MOST_WAITING_BYTES));
+        let desk = Self { protocol: Arc::new(protocol), bus: bus.clone(), bytes };
         provider.tasks.spawn(read(desk.clone(), subscription, queue, provider.stop.clone()));
         provider.tasks.spawn(dispatch(desk, waiting, limits.concurrency.max(1), provider.tasks.clone()));
         Ok(())
     }
 
     /// Takes a message in: never waits for anything but the bus's own outgoing queue.
-    async fn take(&self, message: Message, queue: &mpsc::Sender<Asked<P::Question>>) {
+    async fn take(&self, message: Message, queue: &mpsc::Sender<Waiting<P::Question>>) {
         if message.status.is_some() {
             return; // the server's own words, nothing to decode
         }
@@ -187,7 +197,7 @@ impl<P: Protocol> Desk<P> {
             Ok(asked) => {
                 // Counted before it can be taken out again.
                 self.protocol.metrics().queued();
-                if let Err(mpsc::error::TrySendError::Full(asked) | mpsc::error::TrySendError::Closed(asked)) = queue.try_send(asked) {
+                if let Err(asked) = self.keep(asked, message.payload.len(), queue) {
                     self.protocol.metrics().unqueued();
                     self.count("queue_full");
                     self.answer(&asked.reply, &asked.head, &self.protocol.overloaded()).await;
@@ -205,12 +215,24 @@ impl<P: Protocol> Desk<P> {
         }
     }
 
+    /// Puts a request of so many bytes into the queue, or gives it back.
+    fn keep(&self, asked: Asked<P::Question>, bytes: usize, queue: &mpsc::Sender<Waiting<P::Question>>) -> Result<(), Asked<P::Question>> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let Ok(bytes) = Arc::clone(&self.bytes).try_acquire_many_owned(bytes) else { return Err(asked) };
+        queue.try_send(Waiting { asked, _bytes: bytes }).map_err(|refused| refused.into_inner().asked)
+    }
+
     async fn serve(&self, asked: Asked<P::Question>) {
         if asked.head.expired(self.protocol.now()) {
             self.count("expired");
             return;
         }
         let reply = self.protocol.answer(asked.question).await;
+        // It may have waited for a turn that came too late.
+        if asked.head.expired(self.protocol.now()) {
+            self.count("expired");
+            return;
+        }
         self.answer(&asked.reply, &asked.head, &reply).await;
     }
 
@@ -228,7 +250,7 @@ impl<P: Protocol> Desk<P> {
 async fn read<P: Protocol>(
     desk: Desk<P>,
     mut subscription: Subscription,
-    queue: mpsc::Sender<Asked<P::Question>>,
+    queue: mpsc::Sender<Waiting<P::Question>>,
     stop: CancellationToken,
 ) {
     loop {
@@ -247,17 +269,17 @@ async fn read<P: Protocol>(
     }
 }
 
-async fn dispatch<P: Protocol>(desk: Desk<P>, mut waiting: mpsc::Receiver<Asked<P::Question>>, concurrency: usize, tasks: TaskTracker) {
+async fn dispatch<P: Protocol>(desk: Desk<P>, mut waiting: mpsc::Receiver<Waiting<P::Question>>, concurrency: usize, tasks: TaskTracker) {
     let admission = Arc::new(Semaphore::new(concurrency));
     loop {
         // First a place, then a request: what waits, waits in the queue, whose length is bounded and told.
         let Ok(place) = Arc::clone(&admission).acquire_owned().await else { return };
-        let Some(asked) = waiting.recv().await else { return };
+        let Some(Waiting { asked, _bytes: bytes }) = waiting.recv().await else { return };
         desk.protocol.metrics().unqueued();
         let desk = desk.clone();
         tasks.spawn(async move {
             desk.serve(asked).await;
-            drop(place);
+            drop((place, bytes));
         });
     }
 }

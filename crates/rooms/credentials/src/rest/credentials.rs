@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use signet_http::{Answer, Guard, Json, Listing, OptionalJson, Page, Path, Problem, Route, Scoped};
+use signet_http::{Answer, Guard, Json, Listing, OptionalJson, Page, Path, PeerAddress, Problem, Route, Scoped};
 use signet_model::{CredentialId, CredentialKind, CredentialState, Decision, IdentityId, Role, Scope, TenantId, Timestamp};
 use utoipa::ToSchema;
 
 use super::creation::SecretText;
 use super::{Changed, Why, credential_kind_words, credential_state_words, page_bounds};
 use crate::CredentialsRoom;
-use crate::check::Evidence;
+use crate::check::{Approach, Evidence};
 use crate::credential::{Credential, CredentialFilter};
 use crate::identity::IdentityRef;
-use crate::reasons::{CREDENTIAL_ILLEGAL_TRANSITION, CREDENTIAL_NOT_FOUND, PASSWORD_QUEUE_FULL};
+use crate::reasons::{CHECK_RATE_LIMITED, CREDENTIAL_ILLEGAL_TRANSITION, CREDENTIAL_NOT_FOUND, PASSWORD_QUEUE_FULL};
 use crate::sql::Cursor;
 use crate::transition::Request;
 
@@ -166,7 +167,7 @@ pub(super) fn routes(room: &Arc<CredentialsRoom>) -> Vec<Route> {
         Route::post("/api/v1/tenants/{tenant}/credentials/check", Guard::Tenant(Role::Operator))
             .operation_id("credentialCheck")
             .summary("Decides on a username and password as a gateway's request is decided; the first success activates")
-            .reasons(&[&PASSWORD_QUEUE_FULL])
+            .reasons(&[&PASSWORD_QUEUE_FULL, &CHECK_RATE_LIMITED])
             .body::<CheckBody>()
             .answer::<CheckDecision>(200)
             .handler_with(Arc::clone(room), check),
@@ -213,9 +214,11 @@ async fn show(
 async fn check(
     State(room): State<Arc<CredentialsRoom>>,
     Scoped(scope): Scoped,
+    peer: Option<Extension<PeerAddress>>,
     Json(body): Json<CheckBody>,
 ) -> Result<Answer<CheckDecision>, Problem> {
-    let checked = room.check(&scope, &body.username, body.password.0, CredentialsRoom::check_deadline()).await?;
+    let approach = Approach::rest(peer.map(|Extension(PeerAddress(address))| address.ip()));
+    let checked = room.check(&scope, &body.username, body.password.0, approach).await?;
     Ok(Answer::ok(checked.decision(&scope.tenant, &body.username).into()))
 }
 

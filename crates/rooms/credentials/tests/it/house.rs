@@ -12,12 +12,12 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use signet_bus::{Bus, Message, NatsConfig, Pattern, Subject, Subscription};
 use signet_credentials::{
-    Authenticator, BusProvider, CredentialMetrics, CredentialsConfig, CredentialsRoom, OPERATOR_TOKEN_LIFETIME, OperatorTokenParts, Parts,
-    People, first_operator_token,
+    Authenticator, BusProvider, CredentialMetrics, CredentialsConfig, CredentialsRoom, LimitConfig, OPERATOR_TOKEN_LIFETIME,
+    OperatorTokenParts, Parts, People, VerdictConfig, first_operator_token,
 };
 use signet_crypto::{SealError, Sealer, Secret, SystemEntropy, aead};
 use signet_db::{DatabaseConfig, Db, Statement};
-use signet_http::{HttpMetrics, RouteTable};
+use signet_http::{HttpMetrics, PeerAddress, RouteTable};
 use signet_kaa::cap::{ClientBasicAuthenticationRequest, ClientBasicAuthenticationResponse, ClientCredentialsRevokedEvent};
 use signet_kaa::{Record as _, Sensitive};
 use signet_ledger::{Ledger, LedgerParts, LedgerRuntime, LedgerTasks};
@@ -103,11 +103,21 @@ pub(crate) struct Settings {
     pub(crate) concurrency: usize,
     pub(crate) queue: usize,
     pub(crate) endpoint_tokens: bool,
+    pub(crate) verdicts: VerdictConfig,
+    pub(crate) limits: LimitConfig,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { strict_fsm: false, cost: 4, concurrency: 8, queue: 128, endpoint_tokens: true }
+        Self {
+            strict_fsm: false,
+            cost: 4,
+            concurrency: 8,
+            queue: 128,
+            endpoint_tokens: true,
+            verdicts: VerdictConfig::default(),
+            limits: LimitConfig::default(),
+        }
     }
 }
 
@@ -136,6 +146,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
     pub(crate) replayed: bool,
+    pub(crate) retry_after: Option<String>,
 }
 
 impl Answer {
@@ -301,6 +312,8 @@ impl House {
                 cap_concurrency: settings.concurrency,
                 cap_queue_length: settings.queue,
                 cm_enabled: settings.endpoint_tokens,
+                verdicts: settings.verdicts,
+                limits: settings.limits,
                 ..CredentialsConfig::new("ccm".parse().unwrap(), "cm".parse().unwrap())
             },
         })
@@ -390,7 +403,8 @@ impl House {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        Answer { status: parts.status.as_u16(), body, replayed: parts.headers.contains_key("idempotency-replayed") }
+        let retry_after = parts.headers.get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        Answer { status: parts.status.as_u16(), body, replayed: parts.headers.contains_key("idempotency-replayed"), retry_after }
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, token: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
@@ -436,6 +450,18 @@ impl House {
     /// Checks a password over REST in `acme`; the decision.
     pub(crate) async fn check(&self, username: &str, password: &str) -> Value {
         self.post("/api/v1/tenants/acme/credentials/check", &json!({"username": username, "password": password})).await.good()
+    }
+
+    /// The same from an address.
+    pub(crate) async fn check_from(&self, address: &str, username: &str, password: &str) -> Answer {
+        let peer = PeerAddress((address.parse::<std::net::IpAddr>().unwrap(), 1_024).into());
+        let body = json!({"username": username, "password": password}).to_string();
+        let request = Request::post("/api/v1/tenants/acme/credentials/check")
+            .header("host", "localhost")
+            .header("authorization", format!("Bearer {}", self.token))
+            .extension(peer)
+            .body(Body::from(body));
+        self.call(request.unwrap()).await
     }
 
     /// Asks over the bus in `acme`.
