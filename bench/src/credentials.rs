@@ -10,6 +10,7 @@ mod pages;
 mod reads;
 mod rest;
 mod server;
+mod storm;
 
 use anyhow::{Context, Result};
 use signet_testkit::TestNats;
@@ -30,7 +31,8 @@ pub(crate) async fn run(only: Option<&str>) -> Result<()> {
     let binary = tokio::task::block_in_place(server::build)?;
     let nats = TestNats::start("").context("nats-server")?;
     let folder = tempfile::tempdir().context("a temporary directory")?;
-    let server = Server::start(&binary, folder.path(), nats.url())?;
+    // Each check by bcrypt; what the memory of right passwords is worth is measured by the storm.
+    let server = Server::start_with(&binary, folder.path(), nats.url(), &[("SIGNET_PASSWORD__REMEMBER_MOST", "0")])?;
     let rest = Rest::new(&server, folder.path())?;
     let fleet = furnish(&rest).await?;
 
@@ -50,10 +52,15 @@ pub(crate) async fn run(only: Option<&str>) -> Result<()> {
         return server.stop();
     }
     pages::prepare(&rest).await?;
+    storm::prepare(&rest).await?;
     server.stop()?;
     pages::insert(folder.path())?;
+    storm::insert(folder.path())?;
     let server = Server::start(&binary, folder.path(), nats.url())?;
     pages::run(&server, &Rest::new(&server, folder.path())?).await?;
+    server.stop()?;
+    let server = Server::start_with(&binary, folder.path(), nats.url(), &storm::SETTINGS)?;
+    storm::run(&server, &Rest::new(&server, folder.path())?, nats.url()).await?;
     server.stop()
 }
 

@@ -146,10 +146,11 @@ async fn call(bus: Bus, caller: usize, stop: Arc<AtomicBool>, answered: Arc<Atom
     let mut answers = Answers::default();
     while !stop.load(Ordering::Relaxed) {
         let started = Instant::now();
-        let status = ask(&bus, caller % FLEET).await?;
+        // One name for each caller, or equal requests would share one run of bcrypt. Nobody's cost as much as somebody's.
+        let status = ask(&bus, caller).await?;
         let answer = (Instant::now(), started.elapsed());
         match status {
-            200 => {
+            200 | 404 if (status == 200) == (caller < FLEET) => {
                 answered.fetch_add(1, Ordering::Relaxed);
                 answers.allowed.push(answer);
             }
@@ -163,14 +164,19 @@ async fn call(bus: Bus, caller: usize, stop: Arc<AtomicBool>, answered: Arc<Atom
     Ok(answers)
 }
 
-/// One request; the status of its answer.
+/// One request for one of the fleet; the status of its answer.
 async fn ask(bus: &Bus, number: usize) -> Result<i32> {
+    ask_as(bus, TENANT, number).await
+}
+
+/// The same for one of a tenant's.
+pub(crate) async fn ask_as(bus: &Bus, tenant: &str, number: usize) -> Result<i32> {
     let username = username(number);
     let request = ClientBasicAuthenticationRequest {
         correlation_id: username.as_str().into(),
         timestamp: 0,
         timeout: 0,
-        tenant_id: TENANT.into(),
+        tenant_id: tenant.into(),
         username: username.as_str().into(),
         password: Sensitive::new(PASSWORD),
     };
@@ -199,7 +205,8 @@ async fn read_slowly(rest: Rest, credential: String, stop: Arc<AtomicBool>) -> R
     Ok(latencies)
 }
 
-pub(super) async fn connected(bus: &Bus) -> Result<()> {
+/// Waits for the connection.
+pub(crate) async fn connected(bus: &Bus) -> Result<()> {
     let started = Instant::now();
     while !bus.is_connected() {
         anyhow::ensure!(started.elapsed() < Duration::from_secs(10), "no connection to the nats-server");

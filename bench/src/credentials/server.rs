@@ -46,10 +46,16 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a data directory inside `folder` and waits for its ready line.
     pub(crate) fn start(binary: &Path, folder: &Path, nats: &str) -> Result<Self> {
+        Self::start_with(binary, folder, nats, &[])
+    }
+
+    /// The same with variables of the configuration.
+    pub(crate) fn start_with(binary: &Path, folder: &Path, nats: &str, settings: &[(&str, &str)]) -> Result<Self> {
         let log = File::options().create(true).append(true).open(folder.join("server.log"))?;
         let mut command = process::bound_to_us("KILL", binary);
         command.args(["up", "--data-dir", "d", "--any-port", "--nats", nats, "-o", "json"]).current_dir(folder);
         command.env("SIGNET_KAA__CM_ENABLED", "true");
+        command.envs(settings.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = process::spawn(command).context("signet up")?;
         let mut lines = BufReader::new(child.stdout.take().context("its standard output")?);

@@ -32,13 +32,18 @@ pub(crate) fn exactly(peer: &NatsPeer, credential: &str, count: usize) {
 
 /// Asks for `username` of `acme` with password `pw`, as a Kaa gateway does; the status codes of the answers after one came.
 pub(crate) fn authenticate(peer: &NatsPeer, correlation: &str, username: &str) -> Vec<i32> {
+    authenticate_with(peer, correlation, username, "pw")
+}
+
+/// The same with another password.
+pub(crate) fn authenticate_with(peer: &NatsPeer, correlation: &str, username: &str, password: &str) -> Vec<i32> {
     let request = ClientBasicAuthenticationRequest {
         correlation_id: correlation.into(),
         timestamp: 0,
         timeout: 0,
         tenant_id: "acme".into(),
         username: username.into(),
-        password: signet_kaa::Sensitive::new("pw"),
+        password: signet_kaa::Sensitive::new(password),
     };
     peer.subscribe_once(REPLY);
     peer.publish(REQUEST, REPLY, &request.encode()).unwrap();

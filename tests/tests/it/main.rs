@@ -1,6 +1,7 @@
 //! Black-box scenarios. Each module is one story about the built binary.
 
 mod bad_input;
+mod canaries;
 mod command_line;
 mod compat;
 mod corpus;
