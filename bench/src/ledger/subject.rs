@@ -126,6 +126,7 @@ impl Part {
             tenant: tenant.clone(),
             caller: Caller::OperatorToken,
             trace: TraceId::generate(&fleet.entropy),
+            correlation: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         };

@@ -156,13 +156,18 @@ impl CredentialId {
     /// A new xid: 4 bytes of Unix seconds, then 8 random bytes in place of machine, process and counter, since any
     /// unique string works for peers and random bytes stay unique over replicas (`kaa.md` 14.2).
     pub fn generate(now: Timestamp, entropy: &dyn Entropy) -> Self {
-        let mut bytes = [0_u8; 12];
-        entropy.fill(&mut bytes);
-        let seconds = u32::try_from(now.micros().div_euclid(1_000_000)).unwrap_or(0).to_be_bytes();
-        let [s0, s1, s2, s3, ..] = &mut bytes;
-        [*s0, *s1, *s2, *s3] = seconds;
-        Self(base32hex(&bytes))
+        Self(xid(now, entropy))
     }
+}
+
+/// The text of a new xid.
+pub(crate) fn xid(now: Timestamp, entropy: &dyn Entropy) -> String {
+    let mut bytes = [0_u8; 12];
+    entropy.fill(&mut bytes);
+    let seconds = u32::try_from(now.micros().div_euclid(1_000_000)).unwrap_or(0).to_be_bytes();
+    let [s0, s1, s2, s3, ..] = &mut bytes;
+    [*s0, *s1, *s2, *s3] = seconds;
+    base32hex(&bytes)
 }
 
 /// Base32hex without padding (RFC 4648 section 7), lower-case.

@@ -6,6 +6,7 @@
 mod audit;
 mod caller;
 mod checkpoint;
+mod correlation;
 mod decision;
 mod feed;
 mod id;
@@ -21,6 +22,7 @@ mod time;
 pub use audit::{AuditEntry, AuditRecord};
 pub use caller::{Caller, Role};
 pub use checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
+pub use correlation::{CorrelationFormatError, CorrelationId};
 pub use decision::Decision;
 pub use feed::{
     AfterAnswer, AfterRequest, FEED_AFTER_SUBJECT, FEED_SUBJECT, FeedBatch, FeedFormatError, Lineage, Position, SignedMessage,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Caller, Clock, TenantId, Timestamp, TraceId};
+use crate::{Caller, Clock, CorrelationId, TenantId, Timestamp, TraceId};
 
 /// Where a domain function gets random bytes. A failing source must end the process's work, not weaken it, so filling
 /// cannot fail here: the implementation over AWS-LC panics in its request, which is isolated and counted.
@@ -20,6 +20,8 @@ pub struct Scope {
     pub caller: Caller,
     /// The trace that log lines, audit records and answers carry.
     pub trace: TraceId,
+    /// What the call is known by in Kaa's services, where it came from one of them.
+    pub correlation: Option<CorrelationId>,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// Where random bytes come from.
@@ -45,6 +47,7 @@ impl std::fmt::Debug for Scope {
             .field("tenant", &self.tenant)
             .field("caller", &self.caller)
             .field("trace", &self.trace)
+            .field("correlation", &self.correlation)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! What a handler answers when it does not refuse: a status, a JSON value, and where the new thing is.
+//! What a handler answers when it does not refuse: a status, a JSON value, where the new thing is, and its tag.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -11,18 +11,25 @@ use crate::Problem;
 pub struct Answer<T> {
     status: StatusCode,
     location: Option<String>,
+    tag: Option<String>,
     value: T,
 }
 
 impl<T> Answer<T> {
     /// 200 with a value.
     pub fn ok(value: T) -> Self {
-        Self { status: StatusCode::OK, location: None, value }
+        Self { status: StatusCode::OK, location: None, tag: None, value }
     }
 
     /// 201 with the new thing and its path.
     pub fn created(location: impl Into<String>, value: T) -> Self {
-        Self { status: StatusCode::CREATED, location: Some(location.into()), value }
+        Self { status: StatusCode::CREATED, location: Some(location.into()), tag: None, value }
+    }
+
+    /// The same with the thing's strong `ETag`, given without its quotes.
+    #[must_use]
+    pub fn with_tag(self, tag: impl Into<String>) -> Self {
+        Self { tag: Some(tag.into()), ..self }
     }
 
     /// The value.
@@ -70,7 +77,16 @@ pub(crate) fn json_response(status: StatusCode, location: Option<&str>, body: Ve
 impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
         match self.encode() {
-            Ok(body) => json_response(self.status, self.location.as_deref(), body),
+            Ok(body) => match (json_response(self.status, self.location.as_deref(), body), self.tag) {
+                (response, None) => response,
+                (mut response, Some(tag)) => match HeaderValue::from_str(&format!("\"{tag}\"")) {
+                    Ok(value) => {
+                        response.headers_mut().insert(header::ETAG, value);
+                        response
+                    }
+                    Err(_) => Problem::internal(&"an entity tag is no header value").into_response(),
+                },
+            },
             Err(problem) => problem.into_response(),
         }
     }

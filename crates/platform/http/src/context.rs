@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use signet_model::{Caller, Clock, Entropy, Scope, TenantId, TraceId};
+use signet_model::{Caller, Clock, CorrelationId, Entropy, Scope, TenantId, TraceId};
 
 use crate::Problem;
 
@@ -29,6 +29,8 @@ pub struct Asker {
     pub caller: Caller,
     /// Under which trace.
     pub trace: TraceId,
+    /// What the call is known by in Kaa's services; only on Kaa's paths.
+    pub correlation: Option<CorrelationId>,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// Where random bytes come from.
@@ -42,6 +44,7 @@ impl Asker {
             tenant,
             caller: self.caller.clone(),
             trace: self.trace.clone(),
+            correlation: self.correlation.clone(),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
         }
@@ -50,7 +53,8 @@ impl Asker {
 
 impl std::fmt::Debug for Asker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Asker").field("caller", &self.caller).field("trace", &self.trace).finish_non_exhaustive()
+        let (caller, trace, correlation) = (&self.caller, &self.trace, &self.correlation);
+        f.debug_struct("Asker").field("caller", caller).field("trace", trace).field("correlation", correlation).finish_non_exhaustive()
     }
 }
 
@@ -67,6 +71,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) trace: TraceId,
+    /// Only on Kaa's paths.
+    pub(crate) correlation: Option<CorrelationId>,
     /// Kind of caller for the log line, once the guard knows it.
     pub(crate) caller: OnceLock<&'static str>,
 }

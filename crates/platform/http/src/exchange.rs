@@ -10,10 +10,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
-use signet_model::kinds;
+use signet_model::{CorrelationId, kinds};
 use tracing::Instrument as _;
 
 use crate::context::Exchange;
+use crate::correlation::{self, CORRELATION_ID_HEADER};
 use crate::router::Shared;
 use crate::trace::{self, TRACE_ID_HEADER};
 use crate::{Problem, kaa, reasons};
@@ -24,17 +25,21 @@ pub const MAX_HEADER_BYTES: usize = 64 * 1024;
 
 pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let exchange = Arc::new(Exchange { trace: trace::of(request.headers(), shared.entropy.as_ref()), caller: OnceLock::new() });
+    let kaa = kaa::is_kaa_path(request.uri().path());
+    let correlate = || correlation::of(request.headers(), shared.clock.as_ref(), shared.entropy.as_ref());
+    let (correlation, uncorrelated) = kaa.then(correlate).map_or((None, None), |(id, problem)| (Some(id), problem));
+    let trace = trace::of(request.headers(), shared.entropy.as_ref());
+    let exchange = Arc::new(Exchange { trace, correlation, caller: OnceLock::new() });
     let method = word(request.method());
     let head = request.method() == Method::HEAD;
-    let kaa = kaa::is_kaa_path(request.uri().path());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     request.extensions_mut().insert(Arc::clone(&exchange));
 
-    let span = tracing::info_span!(target: "signet::http", "request", trace_id = %exchange.trace);
+    let correlation_id = exchange.correlation.as_ref().map(CorrelationId::as_str);
+    let span = tracing::info_span!(target: "signet::http", "request", trace_id = %exchange.trace, correlation_id);
     let answer = async {
-        if let Err(problem) = precheck(&request) {
+        if let Some(problem) = uncorrelated.or_else(|| precheck(&request).err()) {
             return problem.into_response();
         }
         let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
@@ -100,6 +105,9 @@ fn finish(headers: &mut HeaderMap, exchange: &Exchange) {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if let Ok(trace) = HeaderValue::from_str(exchange.trace.as_str()) {
         headers.insert(TRACE_ID_HEADER, trace);
+    }
+    if let Some(Ok(id)) = exchange.correlation.as_ref().map(|id| HeaderValue::from_bytes(id.as_str().as_bytes())) {
+        headers.insert(CORRELATION_ID_HEADER, id);
     }
 }
 

@@ -150,6 +150,7 @@ impl Gate {
         let asker = Asker {
             caller,
             trace: exchange.trace.clone(),
+            correlation: exchange.correlation.clone(),
             clock: Arc::clone(&self.shared.clock),
             entropy: Arc::clone(&self.shared.entropy),
         };

@@ -2,6 +2,7 @@
 //! an [`IdempotencyStore`], and the record of the answer is written inside the Change that the handler commits.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,11 +12,12 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Deserialize;
 use signet_model::{Refusal, Scope};
 
 use crate::answer::json_response;
 use crate::json::collect;
-use crate::{Asker, Problem, reasons};
+use crate::{Asker, Problem, kaa, reasons};
 
 /// The request header.
 pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
@@ -107,11 +109,24 @@ pub(crate) async fn begin(store: &dyn IdempotencyStore, route: &'static str, req
         }
         KeyState::Replay { status, body } => {
             let status = StatusCode::from_u16(status).map_err(|error| Problem::internal(&error))?;
-            let mut response = json_response(status, None, body);
+            let location = if status == StatusCode::CREATED { location(parts.uri.path(), &body) } else { None };
+            let mut response = json_response(status, location.as_deref(), body);
             response.headers_mut().insert(REPLAYED_HEADER, HeaderValue::from_static("true"));
             Ok(Begun::Replayed(response))
         }
     }
+}
+
+#[derive(Deserialize)]
+struct Made<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+}
+
+/// Where the thing is that was made here the first time: what is made has its id and stands under the list that it was added to.
+fn location(list: &str, answered: &[u8]) -> Option<String> {
+    let made: Made<'_> = serde_json::from_slice(answered).ok()?;
+    Some(format!("{}/{}", kaa::canonical(list), made.id))
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -132,6 +147,16 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_repetition_tells_where_the_thing_is_as_the_first_answer_did() {
+        let at = |path: &str, body: &str| location(path, body.as_bytes());
+        assert_eq!(at("/api/v1/tenants", r#"{"id":"acme","x":1}"#).as_deref(), Some("/api/v1/tenants/acme"));
+        assert_eq!(at("/ccm/api/v1/basic-credentials", r#"{"id":"c1"}"#).as_deref(), Some("/api/v1/basic-credentials/c1"));
+        for nameless in ["", "[]", r#"{"name":"x"}"#] {
+            assert_eq!(at("/api/v1/tenants", nameless), None);
+        }
+    }
 
     #[test]
     fn keys_are_visible_ascii_of_bounded_length() {

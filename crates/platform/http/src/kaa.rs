@@ -4,11 +4,15 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use signet_model::{Caller, Role, TENANT_RESOURCE, TenantId, kinds};
+use utoipa::ToSchema;
 
 use crate::{Problem, reasons};
 
 /// The header by which a platform operator names the tenant on Kaa's paths.
 pub const TENANT_HEADER: &str = "signet-tenant";
+
+/// Where Kaa's ingress puts its services; each of their paths is served there too.
+pub(crate) const PREFIXES: [&str; 3] = ["/ccm", "/kpc", "/cm"];
 
 /// The path parameter that names an endpoint.
 pub const ENDPOINT_PARAMETER: &str = "endpoint";
@@ -74,8 +78,7 @@ fn named_tenant(headers: &HeaderMap) -> Result<Option<TenantId>, Problem> {
 
 /// Whether errors on this path look as Kaa's do. Exactly the paths of `kaa.md` 17.2, under each of their prefixes.
 pub(crate) fn is_kaa_path(path: &str) -> bool {
-    let path = ["/ccm/", "/kpc/", "/cm/"].iter().find_map(|prefix| path.strip_prefix(prefix)).or_else(|| path.strip_prefix('/'));
-    let Some(rest) = path.and_then(|path| path.strip_prefix("api/v1/")) else { return false };
+    let Some(rest) = canonical(path).strip_prefix("/api/v1/") else { return false };
     let mut segments = rest.split('/');
     matches!(
         (segments.next(), segments.next(), segments.next(), segments.next()),
@@ -85,9 +88,18 @@ pub(crate) fn is_kaa_path(path: &str) -> bool {
     )
 }
 
-#[derive(Serialize)]
-struct ErrorBody<'a> {
-    message: &'a str,
+/// The path without the prefix of an ingress.
+pub(crate) fn canonical(path: &str) -> &str {
+    let bare = PREFIXES.iter().find_map(|prefix| path.strip_prefix(prefix));
+    bare.filter(|rest| rest.starts_with('/')).unwrap_or(path)
+}
+
+/// The body of an error on Kaa's paths
+#[derive(Serialize, ToSchema)]
+#[schema(as = KaaError)]
+pub(crate) struct ErrorBody {
+    /// What was refused and why; of a fault of the server always `Internal Server Error`
+    message: String,
 }
 
 /// A problem in Kaa's form (`kaa.md` 17.2). What a 500 is about stands in the log only.
@@ -98,7 +110,7 @@ pub(crate) fn render(problem: &Problem) -> Response {
     } else {
         format!("{}: {}", refusal.reason.code, refusal.detail)
     };
-    let mut text = serde_json::to_vec(&ErrorBody { message: &message }).unwrap_or_default();
+    let mut text = serde_json::to_vec(&ErrorBody { message }).unwrap_or_default();
     text.push(b'\n');
     let mut response = (status, text).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -133,6 +145,20 @@ mod tests {
             "/api/v2/basic-credentials",
         ] {
             assert!(!is_kaa_path(ours), "{ours}");
+        }
+    }
+
+    #[test]
+    fn an_ingress_is_taken_off_once() {
+        for (path, bare) in [
+            ("/api/v1/x", "/api/v1/x"),
+            ("/ccm/api/v1/x", "/api/v1/x"),
+            ("/cm/api/v1/x", "/api/v1/x"),
+            ("/ccm/ccm/api", "/ccm/api"),
+            ("/ccmx/api", "/ccmx/api"),
+            ("/ccm", "/ccm"),
+        ] {
+            assert_eq!(canonical(path), bare);
         }
     }
 

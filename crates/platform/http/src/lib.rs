@@ -24,6 +24,7 @@
 
 mod answer;
 mod context;
+mod correlation;
 mod exchange;
 mod exposition;
 mod guard;
@@ -37,6 +38,7 @@ mod metrics;
 pub mod oidc;
 mod openapi;
 mod page;
+mod precondition;
 mod problem;
 mod query;
 pub mod reasons;
@@ -48,6 +50,7 @@ mod trace;
 
 pub use answer::{Answer, NoContent};
 pub use context::{Asker, Scoped};
+pub use correlation::CORRELATION_ID_HEADER;
 pub use exchange::MAX_HEADER_BYTES;
 pub use guard::{Authenticate, BearerToken, Guard, TENANT_PARAMETER, TenantExists};
 pub use health::{CHECK_LIMIT, HealthBoard, HealthCheck, HealthLine, HealthSource};
@@ -61,6 +64,7 @@ pub use management::Management;
 pub use metrics::HttpMetrics;
 pub use openapi::ApiInfo;
 pub use page::{DEFAULT_LIMIT, Listing, MAX_LIMIT, NoFilter, Page, PageQuery, cursor};
+pub use precondition::IfMatch;
 pub use problem::{PROBLEM_MEDIA_TYPE, Problem, ProblemBody};
 pub use query::{Path, Query, RepeatedQuery};
 pub use route::{Method, Route, RouteBuilder, RouteEntry};

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
-use signet_model::{Reason, kinds};
+use signet_model::{CorrelationId, Reason, kinds};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
 use crate::route::SchemaUse;
 use crate::{
-    DEFAULT_LIMIT, Guard, IDEMPOTENCY_KEY_HEADER, MAX_LIMIT, PROBLEM_MEDIA_TYPE, ProblemBody, RouteEntry, RouteTable, TENANT_PARAMETER,
-    TRACE_ID_HEADER, reasons,
+    CORRELATION_ID_HEADER, DEFAULT_LIMIT, Guard, IDEMPOTENCY_KEY_HEADER, MAX_LIMIT, PROBLEM_MEDIA_TYPE, ProblemBody, RouteEntry,
+    RouteTable, TENANT_HEADER, TENANT_PARAMETER, TRACE_ID_HEADER, kaa, reasons,
 };
 
 /// Name of the one security scheme.
@@ -87,6 +87,10 @@ fn operation(entry: &RouteEntry, components: &mut Components) -> Value {
         operation.insert("requestBody".to_owned(), json!({ "required": required, "content": content }));
     }
     operation.insert("responses".to_owned(), responses(entry, components));
+    if entry.is_kaa() {
+        let prefixes = std::iter::once("/").chain(kaa::PREFIXES);
+        operation.insert("servers".to_owned(), prefixes.map(|prefix| json!({ "url": prefix })).collect());
+    }
     if entry.guard == Guard::Public {
         operation.insert("security".to_owned(), json!([]));
     }
@@ -106,11 +110,14 @@ fn guard_in_words(guard: Guard) -> String {
     }
 }
 
-/// The noun that the path is about: the first plain segment after the tenant, else the last plain one.
+/// The noun that the path is about: the first plain segment after the tenant, else the last plain one; of Kaa's the first.
 fn tag(entry: &RouteEntry) -> &'static str {
     let plain = |segment: &&str| !segment.is_empty() && !segment.starts_with('{');
-    let after_tenant = entry.path.split_once("/{tenant}/").and_then(|(_, rest)| rest.split('/').find(plain));
-    after_tenant.or_else(|| entry.path.split('/').rfind(plain)).unwrap_or("root")
+    let under = |prefix| entry.path.split_once(prefix).and_then(|(_, rest): (_, &'static str)| rest.split('/').find(plain));
+    if entry.is_kaa() {
+        return under("/api/v1/").unwrap_or("kaa");
+    }
+    under("/{tenant}/").or_else(|| entry.path.split('/').rfind(plain)).unwrap_or("root")
 }
 
 fn tags(table: &RouteTable) -> Vec<Value> {
@@ -132,6 +139,18 @@ fn parameters(entry: &RouteEntry) -> Vec<Value> {
     }
     if let Some(query) = &entry.query {
         parameters.extend(query_parameters(&json_of(&query.own)));
+    }
+    if entry.is_kaa() {
+        let name = json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" });
+        let which = "The tenant, named by callers that stand above the tenants; others are in their own";
+        parameters.push(json!({ "name": TENANT_HEADER, "in": "header", "description": which, "schema": name }));
+        let id = json!({ "type": "string", "maxLength": CorrelationId::LONGEST });
+        let known = "What the call is known by in the services that it reaches; made when absent";
+        parameters.push(json!({ "name": CORRELATION_ID_HEADER, "in": "header", "description": known, "schema": id }));
+    }
+    if entry.conditional {
+        let seen = "The `ETag` of what the caller has seen; in another version nothing is changed and the answer is 412";
+        parameters.push(json!({ "name": "if-match", "in": "header", "description": seen, "schema": { "type": "string" } }));
     }
     if entry.idempotent {
         parameters.push(json!({
@@ -174,9 +193,13 @@ fn without_null(schema: &Value) -> Value {
 
 fn responses(entry: &RouteEntry, components: &mut Components) -> Value {
     let mut responses = Map::new();
-    let trace = json!({ TRACE_ID_HEADER: { "description": "Finds this request in the logs", "schema": { "type": "string" } } });
+    let mut told = json!({ TRACE_ID_HEADER: { "description": "Finds this request in the logs", "schema": { "type": "string" } } });
+    if let (true, Some(told)) = (entry.is_kaa(), told.as_object_mut()) {
+        let known = json!({ "description": "What the call is known by", "schema": { "type": "string" } });
+        told.insert(CORRELATION_ID_HEADER.to_owned(), known);
+    }
     for (status, schema) in &entry.answers {
-        let mut response = json!({ "description": phrase(*status), "headers": trace });
+        let mut response = json!({ "description": phrase(*status), "headers": told });
         if let (Some(schema), Some(response)) = (schema, response.as_object_mut()) {
             response.insert("content".to_owned(), json!({ "application/json": { "schema": components.take(schema) } }));
         }
@@ -186,12 +209,18 @@ fn responses(entry: &RouteEntry, components: &mut Components) -> Value {
     for reason in entry.reasons.iter().copied().chain(surface_reasons(entry)) {
         by_status.entry(reason.status).or_default().insert(reason.code);
     }
-    let problem = format!("#/components/schemas/{}", ProblemBody::name());
+    let (media_type, body) = if entry.is_kaa() {
+        components.add(&kaa::ErrorBody::name(), &json_of(&kaa::ErrorBody::schema()));
+        ("application/json", kaa::ErrorBody::name())
+    } else {
+        (PROBLEM_MEDIA_TYPE, ProblemBody::name())
+    };
+    let problem = format!("#/components/schemas/{body}");
     for (status, codes) in by_status {
         let codes: Vec<String> = codes.into_iter().map(|code| format!("`{code}`")).collect();
-        let content = json!({ PROBLEM_MEDIA_TYPE: { "schema": { "$ref": problem } } });
+        let content = json!({ media_type: { "schema": { "$ref": problem } } });
         let description = format!("{}: {}", phrase(status), codes.join(", "));
-        responses.insert(status.to_string(), json!({ "description": description, "headers": trace, "content": content }));
+        responses.insert(status.to_string(), json!({ "description": description, "headers": told, "content": content }));
     }
     Value::Object(responses)
 }
@@ -216,6 +245,9 @@ fn surface_reasons(entry: &RouteEntry) -> impl Iterator<Item = &'static Reason> 
     }
     if entry.scope() == "tenant" {
         found.push(&reasons::TENANT_NOT_FOUND);
+    }
+    if entry.is_kaa() {
+        found.extend([&reasons::AUTH_SCOPE_MISSING, &reasons::TENANT_UNNAMED, &kinds::INPUT_INVALID]);
     }
     if entry.body.is_some() {
         found.extend([&reasons::BODY_TOO_LARGE, &reasons::BODY_MEDIA_TYPE, &reasons::BODY_MALFORMED, &reasons::BODY_TOO_SLOW]);

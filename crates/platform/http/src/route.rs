@@ -5,8 +5,8 @@ use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use signet_model::Reason;
 use utoipa::ToSchema;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::Schema;
+use utoipa::openapi::schema::{ArrayBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
 
 use crate::Guard;
 
@@ -87,6 +87,8 @@ pub struct RouteEntry {
     pub reasons: Vec<&'static Reason>,
     /// Whether it takes an `Idempotency-Key`.
     pub idempotent: bool,
+    /// Whether it heeds `If-Match`.
+    pub conditional: bool,
     /// Whether it takes `limit` and `after`.
     pub paged: bool,
     pub(crate) query: Option<SchemaUse>,
@@ -104,6 +106,17 @@ impl RouteEntry {
     /// Names of the parameters in the path, in order.
     pub fn path_parameters(&self) -> impl Iterator<Item = &'static str> {
         self.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+    }
+
+    /// Whether it is one of Kaa's: with its form of errors, its headers and its aliases.
+    pub fn is_kaa(&self) -> bool {
+        crate::kaa::is_kaa_path(self.path)
+    }
+
+    /// The further paths under which it is served, where Kaa's ingress puts its services.
+    pub fn aliases(&self) -> impl Iterator<Item = String> {
+        let prefixes = crate::kaa::PREFIXES.iter().filter(|_| self.is_kaa() && crate::kaa::canonical(self.path) == self.path);
+        prefixes.map(|prefix| format!("{prefix}{}", self.path))
     }
 
     /// Whose things it is about: `tenant` or `platform`.
@@ -165,6 +178,7 @@ impl RouteBuilder {
             summary: "",
             reasons: Vec::new(),
             idempotent: false,
+            conditional: false,
             paged: false,
             query: None,
             body: None,
@@ -220,6 +234,16 @@ impl RouteBuilder {
         self
     }
 
+    /// It answers with `status` an array of `T`.
+    pub fn answer_list<T: ToSchema>(mut self, status: u16) -> Self {
+        let SchemaUse { name, own, mut others } = SchemaUse::of::<T>();
+        let array = ArrayBuilder::new().items(Ref::from_schema_name(&name)).build();
+        let list = format!("{name}List");
+        others.push((name, own));
+        self.0.answers.push((status, Some(SchemaUse { name: list, own: array.into(), others })));
+        self
+    }
+
     /// Answers 204.
     pub fn no_content(mut self) -> Self {
         self.0.answers.push((204, None));
@@ -230,6 +254,12 @@ impl RouteBuilder {
     /// record in its Change.
     pub fn idempotent(mut self) -> Self {
         self.0.idempotent = true;
+        self
+    }
+
+    /// It heeds `If-Match`; the handler takes [`IfMatch`](crate::IfMatch).
+    pub fn conditional(mut self) -> Self {
+        self.0.conditional = true;
         self
     }
 

@@ -126,7 +126,7 @@ impl RouteTable {
         Ok(())
     }
 
-    /// The router: every route behind its guard, unknown paths and methods answered with problems, all of it inside the
+    /// The router: every route behind its guard, Kaa's under their aliases too, unknown paths and methods answered with problems, all of it inside the
     /// exchange layer (trace, log line, deadline, panics, headers).
     pub fn into_router(self, parts: Parts) -> Result<Router, TableError> {
         self.check()?;
@@ -136,6 +136,9 @@ impl RouteTable {
             let gate =
                 Gate { shared: Arc::clone(&shared), guard: entry.guard, operation_id: entry.operation_id, idempotent: entry.idempotent };
             let guarded = handler.route_layer(middleware::from_fn_with_state(Arc::new(gate), enforce));
+            for alias in entry.aliases() {
+                router = router.route(&alias, guarded.clone());
+            }
             router = router.route(entry.path, guarded);
         }
         let router = router.fallback(no_route).method_not_allowed_fallback(no_method);

@@ -403,6 +403,7 @@ impl CredentialsRoom {
             tenant,
             caller: Caller::Bus,
             trace: TraceId::generate(self.entropy.as_ref()),
+            correlation: None,
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
         }

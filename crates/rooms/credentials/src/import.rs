@@ -167,6 +167,7 @@ impl Import {
             tenant: tenant.clone(),
             caller: self.parts.caller.clone(),
             trace: self.trace.clone(),
+            correlation: None,
             clock: Arc::clone(&self.parts.clock),
             entropy: Arc::clone(&self.parts.entropy),
         };

@@ -184,6 +184,7 @@ impl CredentialsRoom {
             tenant: tenant.clone(),
             caller: Caller::System("sweep"),
             trace: TraceId::generate(self.entropy.as_ref()),
+            correlation: None,
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
         }

@@ -64,6 +64,7 @@ async fn everybody(settings: &Settings, foundation: &Foundation, room: &Arc<Cred
         tenant: tenant.clone(),
         caller: Caller::System("security-off"),
         trace: TraceId::generate(foundation.entropy.as_ref()),
+        correlation: None,
         clock: Arc::clone(&foundation.clock),
         entropy: Arc::clone(&foundation.entropy),
     };

@@ -27,6 +27,7 @@ pub(super) async fn furnish(
             tenant: tenant.clone(),
             caller: caller.clone(),
             trace: TraceId::generate(foundation.entropy.as_ref()),
+            correlation: None,
             clock: Arc::clone(&foundation.clock),
             entropy: Arc::clone(&foundation.entropy),
         };

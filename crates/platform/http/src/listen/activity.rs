@@ -1,4 +1,4 @@
-//! What one connection is doing: which exchanges run and since when.
+//! What one connection is doing: which exchanges run, and since when nothing came of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ pub(crate) struct Activity(Arc<Mutex<Running>>);
 #[derive(Debug)]
 struct Running {
     next: u64,
+    /// When each began, or its peer last took a piece of the answer.
     since: BTreeMap<u64, Instant>,
     /// When the last exchange ended; none before the first one began.
     quiet_since: Option<Instant>,
@@ -51,7 +52,7 @@ impl Activity {
         let running = self.0.lock();
         let over = |since: Instant, most: Duration| now.saturating_duration_since(since) > most;
         match (running.since.first_key_value(), running.quiet_since) {
-            (Some((_, since)), _) if over(*since, limits.exchange) => Verdict::Stuck,
+            (Some(_), _) if running.since.values().any(|since| over(*since, limits.exchange)) => Verdict::Stuck,
             (Some(_), _) => Verdict::Live,
             (None, Some(quiet)) if over(quiet, limits.idle) => Verdict::Idle,
             (None, None) if over(running.opened, limits.head) => Verdict::Idle,
@@ -65,6 +66,15 @@ impl Activity {
 pub(crate) struct ExchangeMark {
     activity: Activity,
     number: u64,
+}
+
+impl ExchangeMark {
+    /// The peer is ready for another piece of the answer, so the exchange is not stuck.
+    pub(crate) fn goes_on(&self) {
+        if let Some(since) = self.activity.0.lock().since.get_mut(&self.number) {
+            *since = Instant::now();
+        }
+    }
 }
 
 impl Drop for ExchangeMark {

@@ -83,15 +83,17 @@ where
     }
 }
 
-/// An answer's body that keeps its exchange marked as running.
+/// An answer's body that keeps its exchange marked as running. The clock of the exchange starts again with each piece but the
+/// first, so that a list may be long, while a peer that does not take its pieces is cut all the same.
 pub(crate) struct MarkedBody {
     inner: Body,
-    _mark: ExchangeMark,
+    mark: ExchangeMark,
+    begun: bool,
 }
 
 impl MarkedBody {
     pub(crate) fn new(inner: Body, mark: ExchangeMark) -> Self {
-        Self { inner, _mark: mark }
+        Self { inner, mark, begun: false }
     }
 }
 
@@ -100,7 +102,12 @@ impl HttpBody for MarkedBody {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.inner).poll_frame(cx)
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if self.begun {
+            self.mark.goes_on();
+        }
+        self.begun = true;
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

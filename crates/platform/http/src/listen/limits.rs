@@ -23,7 +23,8 @@ pub struct Limits {
     pub body: Duration,
     /// Longest time of an HTTP/2 connection without a stream.
     pub idle: Duration,
-    /// The whole of an exchange, until the last byte of the answer is taken; then the connection is cut.
+    /// The whole of an exchange, until the last byte of the answer is taken; of an answer in pieces, from one piece to the next.
+    /// Then the connection is cut.
     pub exchange: Duration,
     /// Longest time that a peer may refuse to take a byte.
     pub write_stall: Duration,

@@ -180,6 +180,23 @@ async fn an_exchange_that_does_not_end_is_cut() {
     assert_eq!(talk(listener.address(), b"GET /sleep HTTP/1.1\r\nHost: x\r\n\r\n").await, "");
 }
 
+#[tokio::test]
+async fn an_answer_in_pieces_may_take_longer_than_an_exchange_as_long_as_they_come() {
+    let limits = Limits { exchange: Duration::from_millis(400), ..Limits::default() };
+    let (listener, _) = serve(TlsMode::Plain, limits).await;
+    // Twenty pieces, 30 ms apart.
+    let text = talk(listener.address(), b"GET /pieces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(text.contains("19 ") && text.ends_with("0\r\n\r\n"), "{text}");
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_has_no_end() {
+    let (listener, _) = plain().await;
+    let text = talk(listener.address(), b"GET /broken HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains("1 "), "{text}");
+    assert!(!text.ends_with("0\r\n\r\n") && !text.contains("secret"), "{text}");
+}
+
 /// Sends a large body in two parts, the second one after the refusal, and reads the answer to its end.
 async fn send_on(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) -> u16 {
     let half = "x".repeat(1024 * 1024);

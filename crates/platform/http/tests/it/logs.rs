@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{ask, plain};
+use crate::support::{KAA_ROUTE, ask, plain};
 
 /// What is written to a log.
 #[derive(Clone, Default)]
@@ -57,6 +57,7 @@ async fn each_request_is_one_line_with_its_trace_and_without_secrets() {
     ask(address, "POST", "/t/acme/things", &head("platform"), r#"{"name":7,"secret-member":"secret-password"}"#).await;
     ask(address, "GET", "/panic", &head("x"), "").await;
     ask(address, "GET", "/secret-path", &head("x"), "").await;
+    ask(address, "GET", KAA_ROUTE, &format!("{}Correlation-ID: c-1\r\n", head("operator@acme")), "").await;
     let text = lines.text();
     let ours = text.lines().filter(|line| line.contains("signet::http"));
     let ours: Vec<Value> = ours.map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -73,8 +74,11 @@ async fn each_request_is_one_line_with_its_trace_and_without_secrets() {
         "POST /t/{tenant}/things 400 input.invalid operator-token",
         "GET /panic 500 internal none",
         "GET none 404 route.not-found none",
+        &format!("GET {KAA_ROUTE} 200 none api-token"),
     ];
     assert_eq!(told, wanted);
+    let correlated: Vec<&Value> = ours.iter().filter_map(|line| line["span"].get("correlation_id")).collect();
+    assert_eq!(correlated, ["c-1"], "on Kaa's paths alone");
     assert!(!ours.iter().any(|line| line.to_string().contains("secret")), "{text}");
     assert_eq!(ours.iter().filter(|line| line["fields"]["message"] == "panic").count(), 1);
 }

@@ -35,9 +35,14 @@ fn every_route_is_described_once_with_its_guard() {
         assert_eq!(operation["security"].as_array().map(Vec::len), (entry.guard == Guard::Public).then_some(0), "{entry:?}");
         let problems = operation["responses"].as_object().expect("responses").iter().filter(|(status, _)| status.as_str() >= "400");
         for (status, response) in problems {
-            let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
-            assert_eq!(schema, "#/components/schemas/Problem", "{entry:?} {status}");
+            let (media_type, form) =
+                if entry.is_kaa() { ("application/json", "KaaError") } else { ("application/problem+json", "Problem") };
+            let schema = &response["content"][media_type]["schema"]["$ref"];
+            assert_eq!(*schema, format!("#/components/schemas/{form}"), "{entry:?} {status}");
+            assert_eq!(response["headers"].get("correlation-id").is_some(), entry.is_kaa());
         }
+        let servers: Vec<&str> = operation["servers"].as_array().into_iter().flatten().map(|s| s["url"].as_str().expect("url")).collect();
+        assert_eq!(servers, if entry.is_kaa() { &["/", "/ccm", "/kpc", "/cm"][..] } else { &[] }, "{entry:?}");
         assert_eq!(operation["responses"].get("401").is_some(), entry.guard != Guard::Public);
         count += 1;
     }

@@ -21,7 +21,8 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-/// One of Kaa's paths, and the scope that it needs.
+/// One of Kaa's paths, where its ingress puts it, and the scope that it needs.
+pub(crate) const KAA_ROUTE: &str = "/api/v1/basic-credentials/x/state";
 pub(crate) const KAA_PATH: &str = "/ccm/api/v1/basic-credentials/x/state";
 pub(crate) const KAA_SCOPE: &str = "tenant:basic-credentials:update";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -124,10 +125,13 @@ pub(crate) struct Seen {
     tenant: Option<String>,
     caller: String,
     trace: String,
+    correlation: Option<String>,
 }
 
 fn seen(tenant: Option<&TenantId>, asker: &Asker) -> Answer<Seen> {
-    Answer::ok(Seen { tenant: tenant.map(ToString::to_string), caller: asker.caller.to_string(), trace: asker.trace.to_string() })
+    let correlation = asker.correlation.as_ref().map(ToString::to_string);
+    let (caller, trace) = (asker.caller.to_string(), asker.trace.to_string());
+    Answer::ok(Seen { tenant: tenant.map(ToString::to_string), caller, trace, correlation })
 }
 
 pub(crate) const GUARDED: [(&str, Guard); 8] = [
@@ -148,7 +152,10 @@ pub(crate) fn table(keys: &Arc<Keys>) -> RouteTable {
     let guarded = GUARDED.into_iter().zip(NAMES).map(|((path, guard), name)| {
         let route = Route::get(path, guard).operation_id(name).summary("Shows who asks").answer::<Seen>(200);
         match (guard, path.contains("{tenant}")) {
-            (Guard::Public, _) => route.handler(async || Answer::ok(Seen { tenant: None, caller: "none".into(), trace: String::new() })),
+            (Guard::Public, _) => {
+                let nobody = || Seen { tenant: None, caller: "none".into(), trace: String::new(), correlation: None };
+                route.handler(async move || Answer::ok(nobody()))
+            }
             (_, true) => route.handler(async |Scoped(scope): Scoped, asker: Asker| seen(Some(&scope.tenant), &asker)),
             (_, false) => route.handler(async |asker: Asker| seen(None, &asker)),
         }
@@ -215,7 +222,7 @@ pub(crate) fn table(keys: &Arc<Keys>) -> RouteTable {
                 .handler(async |Query(filter): Query<Filter>| Answer::ok(Thing { name: filter.name.unwrap_or_default(), note: None })),
         )
         .route(
-            Route::get(KAA_PATH, Guard::Kaa(KaaRight { resource: KaaResource::TenantSystem, scope: KAA_SCOPE, role: Role::Operator }))
+            Route::get(KAA_ROUTE, Guard::Kaa(KaaRight { resource: KaaResource::TenantSystem, scope: KAA_SCOPE, role: Role::Operator }))
                 .operation_id("kaa")
                 .summary("Is one of Kaa's")
                 .answer::<Seen>(200)
@@ -239,12 +246,35 @@ pub(crate) fn table(keys: &Arc<Keys>) -> RouteTable {
             signet_http::NoContent
         }))
         .route(
+            Route::get("/pieces", Guard::Public)
+                .operation_id("pieces")
+                .summary("Comes in pieces")
+                .no_content()
+                .handler(async || pieces(20, Ok)),
+        )
+        .route(
+            Route::get("/broken", Guard::Public)
+                .operation_id("broken")
+                .summary("Breaks off")
+                .no_content()
+                .handler(async || pieces(3, |piece| if piece < 2 { Ok(piece) } else { Err(std::io::Error::other("secret payload")) })),
+        )
+        .route(
             Route::get("/big", Guard::Public)
                 .operation_id("big")
                 .summary("Is big")
                 .answer::<Thing>(200)
                 .handler(async || Answer::ok(Thing { name: "x".repeat(16 * 1024 * 1024), note: None })),
         )
+}
+
+/// A body of so many pieces `N `, one each 30 ms.
+fn pieces(count: u32, make: impl Fn(u32) -> std::io::Result<u32> + Send + 'static) -> axum::body::Body {
+    axum::body::Body::from_stream(futures_util::stream::unfold((0, make), move |(piece, make)| async move {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        let bytes = make(piece).map(|piece| format!("{piece} "));
+        (piece < count).then_some((bytes, (piece + 1, make)))
+    }))
 }
 
 pub(crate) struct World {

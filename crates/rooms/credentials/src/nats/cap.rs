@@ -110,6 +110,7 @@ impl BasicRequests {
             tenant,
             caller: Caller::Bus,
             trace: TraceId::generate(self.room.entropy.as_ref()),
+            correlation: None,
             clock: Arc::clone(&self.room.clock),
             entropy: Arc::clone(&self.room.entropy),
         };

@@ -102,6 +102,7 @@ impl CredentialsRoom {
             tenant,
             caller: Caller::System("tenant-manager"),
             trace: TraceId::generate(self.entropy.as_ref()),
+            correlation: None,
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
         }

@@ -23,7 +23,7 @@ use signet_kaa::{Record as _, Sensitive};
 use signet_ledger::{Ledger, LedgerParts, LedgerRuntime, LedgerTasks};
 use signet_model::{AuditEntry, Caller, Clock as _, Position, ReplicaId, Scope, TenantId, TraceId};
 use signet_standing::{View, ViewConfig, ViewTasks};
-use signet_testkit::{FakeClock, FaultProxy, TestNats, TestPostgres, scratch_dir};
+use signet_testkit::{FakeClock, FaultProxy, TestNats, TestPostgres, psql, scratch_dir};
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt as _;
 
@@ -393,6 +393,7 @@ impl House {
             tenant: tenant.parse().unwrap(),
             caller: Caller::System("test"),
             trace: TraceId::generate(&SystemEntropy),
+            correlation: None,
             clock: Arc::new(self.clock.clone()),
             entropy: Arc::new(SystemEntropy),
         }
@@ -405,6 +406,11 @@ impl House {
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
         let retry_after = parts.headers.get("retry-after").map(|value| value.to_str().unwrap().to_owned());
         Answer { status: parts.status.as_u16(), body, replayed: parts.headers.contains_key("idempotency-replayed"), retry_after }
+    }
+
+    /// The answer as it is sent, for what must be exact to the byte.
+    pub(crate) async fn raw(&self, request: Request<Body>) -> http::Response<Body> {
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, token: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
@@ -514,6 +520,14 @@ impl House {
     /// The number that a statement yields.
     pub(crate) async fn number(&self, sql: &'static str) -> i64 {
         self.db.query_optional(Statement::new(sql, Vec::new())).await.unwrap().unwrap().int(0).unwrap()
+    }
+
+    /// Writes by hand, past the ledger.
+    pub(crate) async fn by_hand(&self, sql: String) {
+        match &self.db {
+            Db::Sqlite(sqlite) => sqlite.writer().run(move |connection| connection.execute_batch(&sql)).await.unwrap().unwrap(),
+            Db::Postgres(_) => drop(psql(&self.site.url, &sql).unwrap()),
+        }
     }
 
     /// Waits until the view has applied everything that was committed.
