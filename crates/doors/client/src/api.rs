@@ -6,7 +6,7 @@ use signet_model::{AuditEntry, kinds};
 
 use crate::types::{
     ApiToken, CheckDecision, Credential, CredentialCheck, Deletion, Identity, MadeEndpointToken, NewApiToken, NewBasicCredential,
-    NewEndpointToken, NewIdentity, NewPlatformToken, NewTenant, Page, PublicKeys, Tenant, Transition, TransitionRequest,
+    NewEndpointToken, NewIdentity, NewPassword, NewPlatformToken, NewTenant, Page, PublicKeys, Tenant, Transition, TransitionRequest,
 };
 use crate::{Client, ClientError};
 
@@ -166,6 +166,11 @@ impl Client {
     /// Makes an endpoint token; the answer holds its text, once.
     pub async fn create_endpoint_token(&self, tenant: &str, new: &NewEndpointToken<'_>) -> Result<MadeEndpointToken, ClientError> {
         self.send(&under(tenant, "credentials")?, new).await
+    }
+
+    /// Sets another password; sessions stay.
+    pub async fn set_password(&self, tenant: &str, id: &str, new: &NewPassword<'_>) -> Result<Credential, ClientError> {
+        self.replace(&under(tenant, &format!("credentials/{}/password", segment(id)?))?, new).await
     }
 
     /// Checks a username and a password; a refusal is an answer, not an error.

@@ -87,6 +87,10 @@ impl Client {
         self.call(Method::DELETE, path, Some(body)).await
     }
 
+    pub(crate) async fn replace<B: Serialize + Sync, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, ClientError> {
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
     async fn call<B: Serialize + Sync, T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&B>) -> Result<T, ClientError> {
         let mut request = self.http.request(method, format!("{}{path}", self.url.base())).header(ACCEPT, "application/json");
         if let Some(token) = &self.token {

@@ -195,6 +195,13 @@ pub struct MadeEndpointToken {
     pub token: String,
 }
 
+/// Another password for a credential. Holds a secret: no `Debug`.
+#[derive(Serialize)]
+pub struct NewPassword<'a> {
+    /// The password.
+    pub password: &'a str,
+}
+
 /// Checks a username and a password. Holds a secret: no `Debug`.
 #[derive(Serialize)]
 pub struct CredentialCheck<'a> {

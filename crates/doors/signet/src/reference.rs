@@ -169,7 +169,8 @@ async fn every_route_stands_in_the_table_of_guards() {
     table.check().unwrap();
     let mut page = String::from(
         "# Routes and their guards\n\nWho may call what. `public` is anyone, `any-caller` any valid token, `tenant:ROLE` at least that role in the \
-         tenant of the path, `platform` only callers above the tenants. Generated from the table that the router is made of.\n\n\
+         tenant of the path, `platform` only callers above the tenants, `kaa:SCOPE or ROLE` people to whom the tenant's issuer gives the \
+         scope and tokens with the role. Routes with that guard are Kaa's, and served under `/ccm`, `/kpc` and `/cm` too. Generated from the table that the router is made of.\n\n\
          | Method | Path | Guard | Operation | Idempotency-Key |\n|---|---|---|---|---|\n",
     );
     for entry in table.entries() {

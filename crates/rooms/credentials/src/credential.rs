@@ -11,8 +11,8 @@ use crate::CredentialsRoom;
 use crate::identity::IdentityRef;
 use crate::password_pool::HASH_DEADLINE;
 use crate::reasons::{
-    CREDENTIAL_ILLEGAL_TRANSITION, CREDENTIAL_NOT_FOUND, CREDENTIAL_REVOKED, CREDENTIAL_SUSPENDED, CREDENTIAL_USERNAME_TAKEN,
-    USERNAME_INVALID,
+    CREDENTIAL_CHANGED, CREDENTIAL_ILLEGAL_TRANSITION, CREDENTIAL_NOT_FOUND, CREDENTIAL_REVOKED, CREDENTIAL_SUSPENDED,
+    CREDENTIAL_USERNAME_TAKEN, USERNAME_INVALID,
 };
 use crate::revocation::Gone;
 use crate::sql::{self, Cursor};
@@ -64,6 +64,38 @@ pub(crate) struct CredentialFilter {
     pub(crate) identity: Option<IdentityRef>,
     pub(crate) application: Option<ApplicationName>,
     pub(crate) endpoint: Option<EndpointId>,
+}
+
+/// A credential as a caller means it: by its id, and where it matters by its kind and its version.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Meant<'a> {
+    id: &'a str,
+    kind: Option<CredentialKind>,
+    versions: Option<&'a [i64]>,
+}
+
+impl<'a> From<&'a str> for Meant<'a> {
+    fn from(id: &'a str) -> Self {
+        Self { id, kind: None, versions: None }
+    }
+}
+
+impl<'a> From<&'a String> for Meant<'a> {
+    fn from(id: &'a String) -> Self {
+        Self::from(id.as_str())
+    }
+}
+
+impl<'a> Meant<'a> {
+    /// The same, but one of another kind is as good as absent.
+    pub(crate) fn of_kind(self, kind: CredentialKind) -> Self {
+        Self { kind: Some(kind), ..self }
+    }
+
+    /// The same, but only in one of these versions; none: whatever its version.
+    pub(crate) fn in_versions(self, versions: Option<&'a [i64]>) -> Self {
+        Self { versions, ..self }
+    }
 }
 
 /// What became of a move.
@@ -154,9 +186,24 @@ impl CredentialsRoom {
 
     /// The credential; refused in the same words whether it is absent or another tenant's.
     pub(crate) async fn credential(&self, scope: &Scope, id: &str) -> Result<Credential, Refusal> {
-        let absent = || Refusal::new(&CREDENTIAL_NOT_FOUND, format!("tenant `{}` has no such credential", scope.tenant));
-        let Ok(id) = id.parse() else { return Err(absent()) };
-        sql::one(&self.db, sql::credential::find(&scope.tenant, &id), sql::credential::read).await?.ok_or_else(absent)
+        let Ok(id) = id.parse() else { return Err(absent(scope)) };
+        sql::one(&self.db, sql::credential::find(&scope.tenant, &id), sql::credential::read).await?.ok_or_else(|| absent(scope))
+    }
+
+    /// The credential that a caller means.
+    ///
+    /// # Errors
+    /// There is none of that id and kind in the tenant, or it is in another version.
+    pub(crate) async fn meant(&self, scope: &Scope, meant: Meant<'_>) -> Result<Credential, Refusal> {
+        let credential = self.credential(scope, meant.id).await?;
+        if meant.kind.is_some_and(|kind| kind != credential.kind) {
+            return Err(absent(scope));
+        }
+        if meant.versions.is_some_and(|versions| !versions.contains(&credential.version)) {
+            let detail = format!("credential `{}` is in version {}, and the request is about another", credential.id, credential.version);
+            return Err(Refusal::new(&CREDENTIAL_CHANGED, detail));
+        }
+        Ok(credential)
     }
 
     pub(crate) async fn credentials(
@@ -182,11 +229,18 @@ impl CredentialsRoom {
     }
 
     /// Suspends, resumes, revokes, or sets a state by name. Asking for the state that it is in is success and changes nothing.
-    pub(crate) async fn move_credential(&self, scope: &Scope, id: &str, request: Request, reason: Option<&str>) -> Result<Moved, Refusal> {
+    pub(crate) async fn move_credential(
+        &self,
+        scope: &Scope,
+        meant: impl Into<Meant<'_>>,
+        request: Request,
+        reason: Option<&str>,
+    ) -> Result<Moved, Refusal> {
+        let meant = meant.into();
         let (moved, from) = self
             .ledger
             .decide(|| async {
-                let credential = self.credential(scope, id).await?;
+                let credential = self.meant(scope, meant).await?;
                 let from = credential.state;
                 match transition(from, request, self.config.strict_fsm) {
                     Outcome::NoChange => Ok(Decided::Same((Moved { credential, changed: false }, from))),
@@ -245,6 +299,10 @@ impl CredentialsRoom {
         }
         change
     }
+}
+
+fn absent(scope: &Scope) -> Refusal {
+    Refusal::new(&CREDENTIAL_NOT_FOUND, format!("tenant `{}` has no such credential", scope.tenant))
 }
 
 fn illegal(scope: &Scope, credential: &Credential, request: Request) -> Refusal {

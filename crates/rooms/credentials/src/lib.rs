@@ -9,6 +9,7 @@
 
 mod api_token;
 mod authenticate;
+mod basic_list;
 mod check;
 mod credential;
 mod endpoint_token;
@@ -21,6 +22,7 @@ mod leaning;
 mod limits;
 mod metrics;
 mod nats;
+mod new_password;
 mod operator_token;
 mod password_pool;
 pub mod reasons;

@@ -35,6 +35,10 @@ signet_model::reasons! {
     CREDENTIAL_NOT_FOUND = ("credential.not-found", 404, "Check the id with `signet credential list`, and the tenant with `--tenant`.");
     /// The credential's state does not allow this move.
     CREDENTIAL_ILLEGAL_TRANSITION = ("credential.illegal-transition", 409, "Look at its state with `signet credential show ID`.");
+    /// The credential is in another version than the one that the request is about.
+    CREDENTIAL_CHANGED = ("credential.changed", 412, "Read the credential again, look at what changed, and send its new ETag in `If-Match`.");
+    /// The credential is of a kind that has no password.
+    CREDENTIAL_NO_PASSWORD = ("credential.no-password", 409, "Passwords belong to credentials of kind basic; see `signet credential show ID`.");
     /// No credential of the tenant has this username.
     CREDENTIAL_UNKNOWN = ("credential.unknown", 403, "Look for the username with `signet credential list`, and check the tenant behind the `@`.");
     /// The password is not the one of this credential.

@@ -1,5 +1,8 @@
 //! The events that tell Kaa's gateways that credentials cannot be used any more (`kaa.md` 4, 14.1). A repetition by the relay
-//! keeps the row's id, and with it the correlation id.
+//! keeps the row's bytes, and with them the correlation id.
+//!
+//! The one event of a call that has a correlation id carries that. Where one call causes several events, each gets its own: whoever
+//! receives them tells repeats by it (`kaa.md` 2.4).
 
 use std::collections::BTreeMap;
 
@@ -8,7 +11,7 @@ use signet_kaa::cap::ClientCredentialsRevokedEvent;
 use signet_kaa::ecap::EndpointTokenRevokedEvent;
 use signet_kaa::subject;
 use signet_ledger::OutboxRow;
-use signet_model::{CredentialId, CredentialKind, EventId, Scope};
+use signet_model::{CorrelationId, CredentialId, CredentialKind, EventId, Scope};
 
 use crate::CredentialsRoom;
 
@@ -25,15 +28,16 @@ impl CredentialsRoom {
     /// One event for each credential; endpoint tokens of one application and endpoint share one that names them all.
     pub(crate) fn revoked_events(&self, scope: &Scope, gone: &[Gone]) -> Vec<OutboxRow> {
         let (ccm, cm) = (&self.config.ccm_instance, &self.config.cm_instance);
+        let call = scope.correlation.as_ref().filter(|_| gone.len() == 1);
         let mut tokens: BTreeMap<&(String, String), Vec<&CredentialId>> = BTreeMap::new();
         let mut events = Vec::new();
         for credential in gone {
             match (credential.kind, &credential.endpoint) {
                 (CredentialKind::Basic, _) => {
-                    events.push(self.client_event(scope, subject::basic_credentials_revoked(ccm), &credential.id))
+                    events.push(self.client_event(scope, call, subject::basic_credentials_revoked(ccm), &credential.id));
                 }
                 (CredentialKind::X509, _) => {
-                    events.push(self.client_event(scope, subject::certificate_credentials_revoked(ccm), &credential.id))
+                    events.push(self.client_event(scope, call, subject::certificate_credentials_revoked(ccm), &credential.id));
                 }
                 (CredentialKind::EndpointToken, Some(endpoint)) => tokens.entry(endpoint).or_default().push(&credential.id),
                 // Kaa has no event for bare keys, and no token without an endpoint.
@@ -43,7 +47,7 @@ impl CredentialsRoom {
         events.extend(tokens.into_iter().map(|((application, endpoint), ids)| {
             let event = EventId::generate(scope.now(), scope.entropy.as_ref());
             let record = EndpointTokenRevokedEvent {
-                correlation_id: event.as_str().into(),
+                correlation_id: call.map_or(event.as_str(), CorrelationId::as_str).into(),
                 timestamp: scope.now().millis(),
                 timeout: 0,
                 app_name: application.as_str().into(),
@@ -57,10 +61,10 @@ impl CredentialsRoom {
         events
     }
 
-    fn client_event(&self, scope: &Scope, subject: String, id: &CredentialId) -> OutboxRow {
+    fn client_event(&self, scope: &Scope, call: Option<&CorrelationId>, subject: String, id: &CredentialId) -> OutboxRow {
         let event = EventId::generate(scope.now(), scope.entropy.as_ref());
         let record = ClientCredentialsRevokedEvent {
-            correlation_id: event.as_str().into(),
+            correlation_id: call.map_or(event.as_str(), CorrelationId::as_str).into(),
             timestamp: scope.now().millis(),
             timeout: 0,
             tenant_id: scope.tenant.as_str().into(),

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use signet_client::{
-    CheckDecision, Credential, CredentialCheck, CredentialFilter, NewBasicCredential, Page, Transition, TransitionRequest,
+    CheckDecision, Credential, CredentialCheck, CredentialFilter, NewBasicCredential, NewPassword, Page, Transition, TransitionRequest,
 };
 use signet_model::{CredentialKind, CredentialState, ExitCode};
 
@@ -67,6 +67,16 @@ enum CredentialVerb {
         /// Username, `@` and tenant; the last `@` counts. Without one: in the tenant of `--tenant`
         #[arg(value_name = "USER@TENANT")]
         user: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Set another password; sessions stay
+    #[command(
+        after_help = "Example:\n  printf %s \"$PW\" | signet credential set-password br7si8mg10l7an82que0 --password-stdin --tenant acme"
+    )]
+    SetPassword {
+        /// Its id
+        id: String,
         #[command(flatten)]
         password: PasswordSource,
     },
@@ -138,6 +148,11 @@ pub(crate) fn run(globals: &Globals, args: &CredentialArgs) -> Outcome {
                 let decision = client.check_credential(tenant, &check).await?;
                 out.data(&decision, decided)?;
                 return Ok(if decision.allowed { ExitCode::Ok } else { ExitCode::Refused });
+            }
+            CredentialVerb::SetPassword { id, password } => {
+                let password = password.read()?;
+                password.check()?;
+                out.data(&client.set_password(tenant, id, &NewPassword { password: password.text() }).await?, shown)?;
             }
             CredentialVerb::Suspend(m) => out.data(&client.transition(tenant, &m.id, Transition::Suspend, &m.body()).await?, shown)?,
             CredentialVerb::Resume(m) => out.data(&client.transition(tenant, &m.id, Transition::Resume, &m.body()).await?, shown)?,

@@ -12,6 +12,8 @@ use super::api_tokens::NewApiTokenBody;
 use super::creation::NewCredential;
 use super::credentials::CheckBody;
 use super::identities::NewIdentityBody;
+use super::kaa::basic::{NewBasicCredential, StateBody};
+use super::new_password::NewPassword;
 use super::tenants::NewTenant;
 
 /// The names of the bodies that these bytes are, read as their routes read them.
@@ -21,6 +23,9 @@ pub async fn bodies_that_accept(bytes: Bytes) -> Vec<&'static str> {
         ("identity", accepts::<NewIdentityBody>(&bytes).await),
         ("credential", accepts::<NewCredential>(&bytes).await),
         ("check", accepts::<CheckBody>(&bytes).await),
+        ("password", accepts::<NewPassword>(&bytes).await),
+        ("basic-credential", accepts::<NewBasicCredential>(&bytes).await),
+        ("state", accepts::<StateBody>(&bytes).await),
         ("api-token", accepts::<NewApiTokenBody>(&bytes).await),
         ("reason", accepts::<Why>(&bytes).await),
     ];
@@ -40,7 +45,10 @@ mod tests {
         for (body, names) in [
             (r#"{"id":"acme"}"#, &["tenant"][..]),
             (r#"{"name":"dev-1","kind":"device"}"#, &["identity"]),
-            (r#"{"username":"bob","password":"pw"}"#, &["check"]),
+            (r#"{"username":"bob","password":"pw"}"#, &["check", "basic-credential"]),
+            (r#"{"password":"pw"}"#, &["password"]),
+            (r#"{"state":"Suspended"}"#, &["state"]),
+            (r#"{"state":"suspended"}"#, &[]),
             (r#"{"reason":"lost"}"#, &["reason"]),
             ("{}", &["reason"]),
             (r#"{"id":"acme","colour":1}"#, &[]),

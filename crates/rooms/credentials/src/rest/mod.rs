@@ -1,4 +1,4 @@
-//! The room's part of our own API (design 9): one file per noun, and here what they share. Handlers read the request into checked
+//! The room's part of our own API (design 9), and in `kaa` of Kaa's: one file per noun, and here what they share. Handlers read the request into checked
 //! values, call the domain, and write the answer; nothing is decided here.
 
 mod api_tokens;
@@ -6,6 +6,8 @@ mod bodies;
 mod creation;
 mod credentials;
 mod identities;
+mod kaa;
+mod new_password;
 mod tenants;
 
 use std::sync::Arc;
@@ -25,8 +27,15 @@ use crate::sql::Cursor;
 const LONGEST_REASON: usize = 500;
 
 pub(crate) fn routes(room: &Arc<CredentialsRoom>) -> Vec<Route> {
-    let parts =
-        [tenants::routes(room), identities::routes(room), creation::routes(room), credentials::routes(room), api_tokens::routes(room)];
+    let parts = [
+        tenants::routes(room),
+        identities::routes(room),
+        creation::routes(room),
+        credentials::routes(room),
+        new_password::routes(room),
+        api_tokens::routes(room),
+        kaa::basic::routes(room),
+    ];
     parts.into_iter().flatten().collect()
 }
 

@@ -48,6 +48,15 @@ pub(crate) fn set_state(tenant: &TenantId, credential: &Credential, to: Credenti
     )
 }
 
+/// The compare-and-set of another password. A revoked credential gets none, however old what was read of it.
+pub(crate) fn set_password(tenant: &TenantId, credential: &Credential, hash: &BcryptHash, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE credential SET password_hash = $1, updated_at = $2, version = version + 1 \
+         WHERE id = $3 AND tenant = $4 AND kind = 'basic' AND state <> 'Revoked' AND version = $5 AND {ok}",
+        params![hash.as_str(), now, &credential.id, tenant, credential.version],
+    )
+}
+
 /// The compare-and-set of the first use: `updated_at` stays, and neither a suspension, nor a disabled identity or tenant, nor
 /// another password is run over.
 pub(crate) fn activate(tenant: &TenantId, known: &KnownUser, now: Timestamp) -> Statement {

@@ -2,6 +2,7 @@
 //! tenant. Parameters appear for the first time in the order of their numbers, as SQLite counts them.
 
 pub(crate) mod api_token;
+pub(crate) mod basic_list;
 pub(crate) mod credential;
 pub(crate) mod endpoint_token;
 pub(crate) mod identity;

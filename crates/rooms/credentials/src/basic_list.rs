@@ -1,0 +1,111 @@
+//! The basic credentials of a tenant as Kaa lists them: some skipped, all counted, and however many there are, read page by page
+//! in one order, so that a list of millions needs the memory of a page.
+
+use signet_model::{CredentialKind, CredentialState, Refusal, Scope, Username};
+
+use crate::CredentialsRoom;
+use crate::credential::{Credential, CredentialFilter};
+use crate::sql::{self, Cursor};
+
+/// Rows that are read, and held in memory, at once.
+pub(crate) const ROWS_AT_ONCE: u32 = 1_000;
+
+/// Which basic credentials are wanted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BasicFilter {
+    pub(crate) state: Option<CredentialState>,
+    pub(crate) username: Option<Username>,
+}
+
+/// The beginning of a list.
+#[derive(Debug)]
+pub(crate) struct BasicList {
+    /// How many the filter finds, skipped ones and those behind the limit too, as of the first page: what is made later is newer
+    /// than that and neither counted nor listed.
+    pub(crate) total: u64,
+    /// The first page.
+    pub(crate) rows: Vec<Credential>,
+    /// How to go on, unless that was all.
+    pub(crate) rest: Option<BasicRest>,
+}
+
+/// Where a list goes on.
+#[derive(Clone, Debug)]
+pub(crate) struct BasicRest {
+    filter: BasicFilter,
+    after: Cursor,
+    /// Rows that are still wanted; all when absent.
+    wanted: Option<u64>,
+}
+
+impl CredentialsRoom {
+    /// The basic credentials that `filter` finds, newest first, without the first `offset`, at most `limit`.
+    pub(crate) async fn basic_credentials(
+        &self,
+        scope: &Scope,
+        filter: BasicFilter,
+        offset: u32,
+        limit: Option<u32>,
+    ) -> Result<BasicList, Refusal> {
+        let wanted = limit.map(u64::from);
+        let Some(after) = self.behind(scope, &filter, offset).await? else {
+            let total = self.count_basic(scope, &filter, &Cursor::start()).await?;
+            return Ok(BasicList { total, rows: Vec::new(), rest: None });
+        };
+        let beginning = BasicRest { filter, after, wanted };
+        let filter = beginning.filter.clone();
+        let (rows, rest) = self.more_basic_credentials(scope, beginning).await?;
+        // A page that is not full ends the list. Else the rest is counted from its first row on.
+        let complete = rows.len() < page_of(wanted);
+        let seen = match rows.first() {
+            Some(first) if !complete => self.count_basic(scope, &filter, &Cursor::behind(first.created_at, &first.id)).await?,
+            Some(_) | None => u64::try_from(rows.len()).unwrap_or(u64::MAX),
+        };
+        Ok(BasicList { total: seen.saturating_add(offset.into()), rows, rest })
+    }
+
+    /// The next page, and how to go on behind it.
+    pub(crate) async fn more_basic_credentials(
+        &self,
+        scope: &Scope,
+        from: BasicRest,
+    ) -> Result<(Vec<Credential>, Option<BasicRest>), Refusal> {
+        let BasicRest { filter, after, wanted } = from;
+        let size = page_of(wanted);
+        let statement = sql::credential::newest(&scope.tenant, &of_basic(&filter), None, &after, u32::try_from(size).unwrap_or(u32::MAX));
+        let rows = sql::all(&self.db, statement, sql::credential::read).await?;
+        let read = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        let left = wanted.map(|wanted| wanted.saturating_sub(read));
+        let rest = match rows.last() {
+            Some(last) if rows.len() == size && left != Some(0) => {
+                Some(BasicRest { filter, after: Cursor::behind(last.created_at, &last.id), wanted: left })
+            }
+            Some(_) | None => None,
+        };
+        Ok((rows, rest))
+    }
+
+    /// The place behind the first `offset` rows; none when there are not more than that.
+    async fn behind(&self, scope: &Scope, filter: &BasicFilter, offset: u32) -> Result<Option<Cursor>, Refusal> {
+        let Some(last_skipped) = offset.checked_sub(1) else { return Ok(Some(Cursor::start())) };
+        let statement = sql::basic_list::nth(&scope.tenant, filter.state, filter.username.as_ref(), last_skipped);
+        sql::one(&self.db, statement, sql::basic_list::read_place).await
+    }
+
+    async fn count_basic(&self, scope: &Scope, filter: &BasicFilter, from: &Cursor) -> Result<u64, Refusal> {
+        let statement = sql::basic_list::count(&scope.tenant, filter.state, filter.username.as_ref(), from);
+        let count = sql::one(&self.db, statement, |row| row.int(0)).await?;
+        Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+    }
+}
+
+fn of_basic(filter: &BasicFilter) -> CredentialFilter {
+    let BasicFilter { state, username } = filter.clone();
+    CredentialFilter { kind: Some(CredentialKind::Basic), state, username, ..CredentialFilter::default() }
+}
+
+/// Rows of the next page.
+fn page_of(wanted: Option<u64>) -> usize {
+    let rows = wanted.unwrap_or(u64::MAX).min(u64::from(ROWS_AT_ONCE));
+    usize::try_from(rows).unwrap_or(usize::MAX)
+}
