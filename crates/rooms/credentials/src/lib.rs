@@ -12,6 +12,7 @@ mod authenticate;
 mod basic_list;
 mod check;
 mod credential;
+mod endpoint_list;
 mod endpoint_token;
 mod flights;
 mod idempotency;

@@ -13,6 +13,7 @@ use super::creation::NewCredential;
 use super::credentials::CheckBody;
 use super::identities::NewIdentityBody;
 use super::kaa::basic::{NewBasicCredential, StateBody};
+use super::kaa::endpoint_tokens::NewToken;
 use super::new_password::NewPassword;
 use super::tenants::NewTenant;
 
@@ -27,6 +28,7 @@ pub async fn bodies_that_accept(bytes: Bytes) -> Vec<&'static str> {
         ("basic-credential", accepts::<NewBasicCredential>(&bytes).await),
         ("state", accepts::<StateBody>(&bytes).await),
         ("api-token", accepts::<NewApiTokenBody>(&bytes).await),
+        ("kaa-endpoint-token", accepts::<NewToken>(&bytes).await),
         ("reason", accepts::<Why>(&bytes).await),
     ];
     all.into_iter().filter(|(_, accepted)| *accepted).map(|(name, _)| name).collect()

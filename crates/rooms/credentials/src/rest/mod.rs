@@ -35,6 +35,7 @@ pub(crate) fn routes(room: &Arc<CredentialsRoom>) -> Vec<Route> {
         new_password::routes(room),
         api_tokens::routes(room),
         kaa::basic::routes(room),
+        kaa::endpoint_tokens::routes(room),
     ];
     parts.into_iter().flatten().collect()
 }

@@ -4,6 +4,7 @@
 pub(crate) mod api_token;
 pub(crate) mod basic_list;
 pub(crate) mod credential;
+pub(crate) mod endpoint_list;
 pub(crate) mod endpoint_token;
 pub(crate) mod identity;
 pub(crate) mod import;

@@ -1,13 +1,16 @@
 //! The statements read along their indexes on both databases, so that a page costs the same in ten million rows: no scan of a
 //! table, no sort. The statements are those that the room runs.
 
+use std::collections::BTreeSet;
+
 use signet_db::{DatabaseConfig, Db, Statement};
 use signet_model::{ApplicationName, CredentialKind, CredentialState, EndpointId, IdentityId, TenantId};
 use signet_testkit::{TestPostgres, psql, scratch_dir};
 
-use super::{Cursor, api_token, basic_list, credential, endpoint_token, identity, sweep, tenant};
+use super::{Cursor, api_token, basic_list, credential, endpoint_list, endpoint_token, identity, sweep, tenant};
 use crate::api_token::Owner;
 use crate::credential::CredentialFilter;
+use crate::endpoint_list::EndpointTokens;
 use crate::sweep::Key;
 
 /// Each statement with the index that it must read along; `*` stands for any ending of its name.
@@ -33,6 +36,7 @@ fn statements() -> Vec<(Statement, &'static str)> {
     // A count of most of a table rightly reads the table.
     let old = Cursor { created_at: 400, id: "c".to_owned() };
     let list = |filter: CredentialFilter, of: Option<&IdentityId>| credential::newest(&acme, &filter, of, &after, 51);
+    let part = |oldest_first| EndpointTokens { states: BTreeSet::new(), oldest_first, offset: 3, limit: 20 };
     vec![
         (list(filter(None, None, None), None), "credential_newest"),
         (list(filter(basic, None, None), None), "credential_newest_of_kind"),
@@ -50,6 +54,9 @@ fn statements() -> Vec<(Statement, &'static str)> {
         (endpoint_token::look_up(&demo, &[0; 32]), "credential_token"),
         (endpoint_token::before(&demo, &[0; 32]), "credential_token"),
         (endpoint_token::tenants_of(&twin), "credential_newest_of_endpoint"),
+        (endpoint_list::count(&acme, &twin, &BTreeSet::from([CredentialState::Active])), "credential_newest_of_endpoint"),
+        (endpoint_list::part(&acme, &twin, &part(true)), "credential_newest_of_endpoint"),
+        (endpoint_list::part(&acme, &twin, &part(false)), "credential_newest_of_endpoint"),
         (endpoint_token::oldest_of(&acme, &twin, 1_000), "credential_newest_of_endpoint"),
         (basic_list::nth(&acme, None, None, 40), "credential_newest_of_kind"),
         (basic_list::nth(&acme, suspended, None, 40), "credential_newest_in_state"),

@@ -3,6 +3,7 @@
 //! share stands in `list` and `shape`.
 
 pub(super) mod basic;
+pub(super) mod endpoint_tokens;
 mod list;
 mod shape;
 

@@ -2,6 +2,7 @@
 
 mod calls;
 mod correlation;
+mod endpoint_tokens;
 mod errors;
 mod lists;
 mod who;
