@@ -25,7 +25,8 @@ pub(crate) const FLEET: usize = 64;
 /// The password of each of them.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
-/// Measures everything, one after the other; or one part alone: `checks`, `reads`, `ecap`, `bearer` or `pages`.
+/// Measures everything, one after the other; or one part alone: `checks`, `reads`, `ecap`, `bearer`, `pages`
+/// or `storm`.
 pub(crate) async fn run(only: Option<&str>) -> Result<()> {
     let wanted = |part: &str| only.is_none_or(|only| only == part);
     let binary = tokio::task::block_in_place(server::build)?;
@@ -48,20 +49,22 @@ pub(crate) async fn run(only: Option<&str>) -> Result<()> {
     if wanted("bearer") {
         bearer::run().await?;
     }
-    if !wanted("pages") {
-        return server.stop();
-    }
     pages::prepare(&rest).await?;
     storm::prepare(&rest).await?;
     server.stop()?;
-    pages::insert(folder.path())?;
-    storm::insert(folder.path())?;
-    let server = Server::start(&binary, folder.path(), nats.url())?;
-    pages::run(&server, &Rest::new(&server, folder.path())?).await?;
-    server.stop()?;
-    let server = Server::start_with(&binary, folder.path(), nats.url(), &storm::SETTINGS)?;
-    storm::run(&server, &Rest::new(&server, folder.path())?, nats.url()).await?;
-    server.stop()
+    if wanted("pages") {
+        pages::insert(folder.path())?;
+        let server = Server::start(&binary, folder.path(), nats.url())?;
+        pages::run(&server, &Rest::new(&server, folder.path())?).await?;
+        server.stop()?;
+    }
+    if wanted("storm") {
+        storm::insert(folder.path())?;
+        let server = Server::start_with(&binary, folder.path(), nats.url(), &storm::SETTINGS)?;
+        storm::run(&server, &Rest::new(&server, folder.path())?, nats.url()).await?;
+        server.stop()?;
+    }
+    Ok(())
 }
 
 /// Makes the tenant and its credentials; their ids.
