@@ -267,26 +267,29 @@ impl CredentialsRoom {
     async fn decide(&self, scope: &Scope, name: &str, password: Secret, approach: Approach) -> Result<Checked, Refusal> {
         let tenant = scope.tenant.as_str();
         let attempt = self.attempt(tenant, name, password, approach)?;
-        let mut way = self.may_be_tried(&attempt)?;
-        // What no username can be is nobody's, and no database needs to see it.
+        // What no username can be is nobody's, and no database needs to see it; nor what would not be looked at anyhow.
+        self.limits.look_at_all(&attempt.places, Instant::now()).map_err(|limited| self.limited(limited))?;
         let Ok(username) = name.parse::<Username>() else {
-            return self.nobody(&attempt, way, Verdict::UnknownUsername).await;
+            return self.nobody(&attempt, Verdict::UnknownUsername).await;
         };
         for _ in 0..=MOST_RESTARTS {
             let known = self.look_up(scope, &username).await?;
             let unknown = if known.is_some() { Verdict::UnknownUsername } else { Verdict::UnknownTenant };
             let Some((tenant, user)) = known.and_then(|known| Some((known.state, known.user?))) else {
-                return self.nobody(&attempt, way, unknown).await;
+                return self.nobody(&attempt, unknown).await;
             };
             let digest = self.verdicts.digest(&scope.tenant, &user.id, attempt.offered.expose(), &user.password_hash);
+            // From here until bcrypt is asked nothing waits, so that no crowd gets its guesses in between two looks at a limit.
+            let way = self.may_be_tried(&attempt)?;
             if self.verdicts.knows(&digest, Instant::now()) {
                 self.metrics.verified_by("memory");
+                drop(way);
                 // What was read above was read after the question came.
                 if let Judged::Done(checked) = self.judged(scope, tenant, &user) {
                     return Ok(checked);
                 }
             } else {
-                self.on_to_bcrypt(std::mem::replace(&mut way, Way::Open))?;
+                self.on_to_bcrypt(way)?;
                 let hash = BcryptHash::parse_up_to(&user.password_hash, Cost::CEILING).map_err(|error| internal(&error))?;
                 let against = Against { hash, digest, strengthened: self.strengthen(scope, &user) };
                 if !self.verify(&attempt, Some((against, &user.password_hash))).await? {
@@ -306,8 +309,7 @@ impl CredentialsRoom {
         let started = Instant::now();
         let outcome = async {
             let attempt = self.attempt(tenant, name, password, approach)?;
-            let way = self.may_be_tried(&attempt)?;
-            self.nobody(&attempt, way, Verdict::UnknownTenant).await
+            self.nobody(&attempt, Verdict::UnknownTenant).await
         }
         .await;
         self.count(&outcome, started);
@@ -345,8 +347,8 @@ impl CredentialsRoom {
         }
     }
 
-    async fn nobody(&self, attempt: &Attempt<'_>, way: Way, verdict: Verdict) -> Result<Checked, Refusal> {
-        self.on_to_bcrypt(way)?;
+    async fn nobody(&self, attempt: &Attempt<'_>, verdict: Verdict) -> Result<Checked, Refusal> {
+        self.on_to_bcrypt(self.may_be_tried(attempt)?)?;
         self.verify(attempt, None).await?;
         Ok(Checked::nobody(verdict))
     }

@@ -132,6 +132,12 @@ impl Limits {
         self.attempts.look(places, self.time(now))
     }
 
+    /// Whether the attempt may be looked at in any way, with nothing taken yet.
+    pub(crate) fn look_at_all(&self, places: &Places, now: Instant) -> Result<(), Limited> {
+        let Err(limited) = self.look(places, now) else { return Ok(()) };
+        self.probes.look(places, self.time(now)).map_err(|_| limited)
+    }
+
     /// Takes one attempt at bcrypt from each bucket, or from none.
     pub(crate) fn attempt(self: &Arc<Self>, places: Places, now: Instant) -> Result<Toll, Limited> {
         self.attempts.take(&places, self.time(now))?;
@@ -400,7 +406,13 @@ mod tests {
         assert_eq!(refused.map(|limited| limited.retry_after), Some(SLOWEST_PROBES));
         drop(last);
         limits.probe(bob, later(&limits, 1.05)).unwrap().keep();
-        limits.look(&bob, now).unwrap();
+        limits.look_at_all(&bob, later(&limits, 1.05)).unwrap();
+        for _ in 0..3 {
+            take(&limits, &bob, later(&limits, 1.05)).unwrap();
+        }
+        let refused = limits.look_at_all(&bob, later(&limits, 1.05)).unwrap_err();
+        assert_eq!(refused.by, Dimension::Credential, "with both empty it is not looked at");
+        limits.look_at_all(&bob, later(&limits, 1.1)).unwrap();
     }
 
     #[test]
