@@ -5,6 +5,9 @@
 use serde_json::{Value, json};
 use signet_tests::{Answer, Deployment, House, Rest};
 
+/// The header by which Kaa's routes name the tenant.
+const TENANT_HEADER: &str = "signet-tenant";
+
 /// One tenant with one object of each kind.
 struct Tenant {
     name: &'static str,
@@ -36,18 +39,54 @@ fn every_route(house: &House) {
     let mut tried = 0;
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap().iter().filter(|(method, _)| method.as_str() != "parameters") {
-            tried += usize::from(path.contains("{tenant}"));
+            tried += usize::from(path.contains("{tenant}") || is_kaa(operation));
             for (caller, other) in [(&tenants[0], &tenants[1]), (&tenants[1], &tenants[0])] {
                 route(caller, other, method, path, operation);
             }
         }
     }
-    assert!(tried >= 12, "only {tried} routes of a tenant in the document");
+    assert!(tried >= 18, "only {tried} routes of a tenant in the document");
     let after: Vec<Vec<Value>> = tenants.iter().map(|tenant| contents(house, tenant.name)).collect();
     assert_eq!(before, after, "a refused request changed something");
 }
 
+/// Whether it is one of Kaa's, where a header may name the tenant.
+fn is_kaa(operation: &Value) -> bool {
+    operation["parameters"].as_array().is_some_and(|all| all.iter().any(|parameter| parameter["name"] == TENANT_HEADER))
+}
+
+/// One of Kaa's routes: the tenant stands in a header, or is the caller's own.
+fn kaa_route(caller: &Tenant, other: &Tenant, method: &str, path: &str) {
+    let foreign = ask_naming(&caller.rest, method, &filled(path, "", &other.ids), Some(other.name));
+    let absent = ask_naming(&caller.rest, method, &filled(path, "", &other.ids), Some("nowhere"));
+    assert_eq!(foreign.status, 404, "{method} {path} by {}: {}", caller.name, foreign.text());
+    assert_eq!(
+        comparable(&foreign, other.name),
+        comparable(&absent, "nowhere"),
+        "{method} {path}: {} can tell {}",
+        caller.name,
+        other.name
+    );
+    for own in [None, Some(caller.name)] {
+        if path.contains('{') {
+            let nobodys = of_nobody(&caller.ids);
+            let theirs = ask_naming(&caller.rest, method, &filled(path, "", &other.ids), own);
+            let none = ask_naming(&caller.rest, method, &filled(path, "", &nobodys), own);
+            assert_eq!(theirs.status, 404, "{method} {path} by {}: {}", caller.name, theirs.text());
+            assert_eq!(with_ids_hidden(&theirs, &other.ids), with_ids_hidden(&none, &nobodys), "{method} {path}");
+        } else if method == "get" {
+            let list = ask_naming(&caller.rest, method, path, own);
+            assert!(list.status == 200 && list.text().contains(&caller.ids.credential), "{path}: {}", list.text());
+            assert!(!list.text().contains(&other.ids.credential), "{path} shows {} what is of {}", caller.name, other.name);
+            assert_eq!(list.header("x-total-count"), "1", "{path} counts what is of {}", other.name);
+        }
+    }
+}
+
 fn route(caller: &Tenant, other: &Tenant, method: &str, path: &str, operation: &Value) {
+    if is_kaa(operation) {
+        return kaa_route(caller, other, method, path);
+    }
     if !path.contains("{tenant}") {
         // What is above the tenants is for the platform, or says nothing about any of them.
         let answer = ask(&caller.rest, method, path);
@@ -78,10 +117,27 @@ fn route(caller: &Tenant, other: &Tenant, method: &str, path: &str, operation: &
 }
 
 fn ask(rest: &Rest, method: &str, path: &str) -> Answer {
+    ask_naming(rest, method, path, None)
+}
+
+/// A request with a body that the route takes, so that nothing but the tenant decides.
+fn ask_naming(rest: &Rest, method: &str, path: &str, tenant: Option<&str>) -> Answer {
     let method = method.to_ascii_uppercase();
-    let body: &[u8] = if method == "GET" { b"" } else { b"{}" };
-    let headers: &[(&str, &str)] = if body.is_empty() { &[] } else { &[("content-type", "application/json")] };
-    rest.answered(&method, path, headers, body)
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let body = match (method.as_str(), last) {
+        ("GET", _) => "",
+        ("PUT", "password") => r#"{"password":"other"}"#,
+        ("PUT", "state") => r#"{"state":"Suspended"}"#,
+        ("PATCH", _) if path.contains("/basic-credentials/") => r#"{"state":"Suspended"}"#,
+        ("POST", "basic-credentials") => r#"{"username":"eve","password":"pw"}"#,
+        _ => "{}",
+    };
+    let mut headers = Vec::new();
+    if !body.is_empty() {
+        headers.push(("content-type", "application/json"));
+    }
+    headers.extend(tenant.map(|tenant| (TENANT_HEADER, tenant)));
+    rest.answered(&method, path, &headers, body.as_bytes())
 }
 
 /// The path with every parameter filled in: an id by the kind of list that it stands in.
@@ -91,7 +147,7 @@ fn filled(path: &str, tenant: &str, ids: &Ids) -> String {
         ("{tenant}", _) => tenant.to_owned(),
         (parameter, Some(list)) if parameter.starts_with('{') => match *list {
             "identities" => ids.identity.clone(),
-            "credentials" => ids.credential.clone(),
+            "credentials" | "basic-credentials" => ids.credential.clone(),
             "api-tokens" => ids.token.clone(),
             "audit" => ids.position.clone(),
             unknown => panic!("{path}: no id for a list called {unknown}; add one to this test"),
