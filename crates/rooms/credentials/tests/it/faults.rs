@@ -7,6 +7,7 @@ use signet_db::Db;
 use signet_testkit::{FaultProxy, ProxyMode, TestPostgres};
 
 use crate::house::{CapAnswer, House, Kind, eventually};
+use crate::token_house::named;
 
 fn with_status(status: i32) -> CapAnswer {
     CapAnswer { correlation: "c-1".to_owned(), status, credential: None }
@@ -32,6 +33,25 @@ async fn without_its_database_the_bus_is_answered_500_and_rest_503_until_it_is_b
     }
     house.act(&bob, "suspend").await.good();
     assert_eq!(house.ask("bob", "pw").await.status, 403);
+    house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_its_database_tokens_are_answered_500_and_an_unregistered_endpoint_is_not_forgotten() {
+    let proxy = FaultProxy::to(TestPostgres::shared().address());
+    let house = House::behind(&proxy).await;
+    let mut events = house.token_events().await;
+    let id = house.endpoint_token("demo", "ep-1", "tok1").await;
+    assert_eq!(house.validates("demo", "tok1").await, 200);
+    proxy.set(ProxyMode::Cut);
+    assert_eq!(house.validates("demo", "tok1").await, 500);
+    assert_eq!(house.transit("demo", "tok1", "Suspended").await, 500);
+    house.unregister("ep-1").await;
+    // The event was taken while nothing could be done about it.
+    assert_eq!(house.validates("demo", "tok1").await, 500);
+    proxy.set(ProxyMode::Forward);
+    assert_eq!(events.next_named().await, named("demo", "ep-1", &[&id]));
+    assert_eq!(house.validates("demo", "tok1").await, 404);
     house.end().await;
 }
 
