@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, StatusCode};
+use rustls::CertificateError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use signet_model::Refusal;
 
 use crate::error::{SERVER_ANSWER, SERVER_UNREACHABLE, SERVER_UNTRUSTED};
 use crate::{ClientError, Endpoint, Problem, ServerUrl, Token, read_token, trust};
@@ -125,8 +127,9 @@ impl Client {
 
     fn failed(&self, error: &reqwest::Error) -> ClientError {
         let why = chain(error);
-        if is_untrusted(error) {
-            return ClientError::local(&SERVER_UNTRUSTED, format!("the certificate of {} was refused: {why}", self.url.base()));
+        if let Some(fault) = untrusted(error) {
+            let detail = format!("the certificate of {} was refused: {why}", self.url.base());
+            return Refusal::new(&SERVER_UNTRUSTED, detail).with_fix(fix_of(fault)).into();
         }
         let what = if error.is_timeout() { "did not answer in time" } else { "cannot be reached" };
         let named = match self.pid {
@@ -143,7 +146,7 @@ fn locate(config: &ClientConfig) -> Result<(ServerUrl, Option<u32>), ClientError
     }
     let file = Endpoint::path(&config.data_dir);
     let Some(endpoint) = Endpoint::read(&config.data_dir) else {
-        return Err(ClientError::local(&SERVER_UNREACHABLE, no_endpoint(&file)));
+        return Err(no_endpoint(&file).into());
     };
     let api = endpoint.listeners.get("api").map(|address| ("https", address));
     // A drop-in has one listener, without TLS.
@@ -156,9 +159,15 @@ fn locate(config: &ClientConfig) -> Result<(ServerUrl, Option<u32>), ClientError
     }
 }
 
-fn no_endpoint(file: &Path) -> String {
-    let state = if file.exists() { "is not readable as an endpoint" } else { "does not exist" };
-    format!("no `--server` was given and {} {state}: no server runs on this data directory", file.display())
+fn no_endpoint(file: &Path) -> Refusal {
+    let none = |why: &str| Refusal::new(&SERVER_UNREACHABLE, format!("no `--server` was given and {} {why}", file.display()));
+    // Read once more for the reason: a directory that this user may not enter holds a server as well as any.
+    match std::fs::read(file) {
+        Ok(_) => none("is not readable as an endpoint: no server of this version runs on this data directory"),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => none("does not exist: no server runs on this data directory"),
+        Err(e) => none(&format!("cannot be read: {e}"))
+            .with_fix("Run the command as the user that the server runs as, or name the server with `--server URL` and a token with `--token-file FILE`."),
+    }
 }
 
 /// The causes of an error in one line, since reqwest's own text stops at "error sending request".
@@ -175,17 +184,34 @@ pub(crate) fn chain(error: &reqwest::Error) -> String {
     if causes.is_empty() { error.to_string() } else { causes.join(": ") }
 }
 
-/// Whether a certificate was refused somewhere below this error. The TLS error may sit inside an I/O error, which hides it
-/// from `source()`.
-fn is_untrusted(error: &reqwest::Error) -> bool {
+/// Why a certificate was refused somewhere below this error; none when it was something else that failed.
+fn untrusted(error: &reqwest::Error) -> Option<&CertificateError> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
     while let Some(cause) = next {
-        let inner =
-            cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref).and_then(|e| e.downcast_ref::<rustls::Error>());
-        if matches!(inner.or_else(|| cause.downcast_ref::<rustls::Error>()), Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
+        // What an I/O error carries is hidden from `source()`, and may be another I/O error.
+        let carried = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(carried) = carried {
+            next = Some(carried);
+            continue;
+        }
+        if let Some(rustls::Error::InvalidCertificate(fault)) = cause.downcast_ref::<rustls::Error>() {
+            return Some(fault);
         }
         next = cause.source();
     }
-    false
+    None
+}
+
+/// What mends it: not every certificate is refused for its issuer.
+fn fix_of(fault: &CertificateError) -> &'static str {
+    match fault {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "Have the server's certificate renewed (put a new one in place, then send SIGHUP), and check this machine's clock."
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "Check the clock of this machine and of the server.",
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "Name the server with `--server https://NAME:PORT` by a name or address that its certificate holds."
+        }
+        _ => SERVER_UNTRUSTED.fix,
+    }
 }

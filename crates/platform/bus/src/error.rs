@@ -8,7 +8,9 @@ reasons! {
     /// The message bus cannot be reached or did not answer in time.
     BUS_UNAVAILABLE = ("bus.unavailable", 503, "Check the message bus with `signet doctor`; the request can be repeated.");
     /// The configuration of the message bus does not work.
-    BUS_CONFIGURATION = ("bus.configuration", 500, "Correct the section [nats] of the configuration and start again.");
+    BUS_CONFIGURATION = ("bus.configuration", 400, "Correct the section [nats] of the configuration and start again.");
+    /// The message bus does not let this user do what it has to.
+    BUS_DENIED = ("bus.denied", 500, "Give the NATS user the permissions of `deploy/nats`, then have the server read them again.");
 }
 
 /// A failure of the bus.
@@ -59,7 +61,8 @@ impl BusError {
     pub fn reason(&self) -> &'static Reason {
         match self {
             Self::Timeout | Self::NoResponders | Self::Disconnected | Self::Status(_) | Self::Overloaded | Self::Closed => &BUS_UNAVAILABLE,
-            Self::Denied(_) | Self::Configuration(_) => &BUS_CONFIGURATION,
+            Self::Configuration(_) => &BUS_CONFIGURATION,
+            Self::Denied(_) => &BUS_DENIED,
             Self::TooLarge { .. } | Self::Subject(_) => &signet_model::kinds::INTERNAL,
         }
     }

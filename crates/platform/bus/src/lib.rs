@@ -25,7 +25,7 @@ mod request;
 mod subject;
 
 pub use bus::{Bus, BusCounters, BusState};
-pub use error::{BUS_CONFIGURATION, BUS_UNAVAILABLE, BusError, REASONS};
+pub use error::{BUS_CONFIGURATION, BUS_DENIED, BUS_UNAVAILABLE, BusError, REASONS};
 pub use message::{Message, NO_RESPONDERS, OutMessage, Subscription};
 pub use nats_config::{NatsConfig, NatsLogin};
 pub use subject::{LONGEST_SUBJECT, MOST_TOKENS, Pattern, Subject, SubjectError};

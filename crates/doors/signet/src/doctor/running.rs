@@ -88,7 +88,9 @@ async fn view(patient: &Patient<'_>, address: &str) -> Check {
 /// Whether the operator's token is still taken.
 async fn token(patient: &Patient<'_>) -> Check {
     const NAME: &str = "operator token";
-    let config = patient.globals.client_config();
+    let mut config = patient.globals.client_config();
+    // The directory may be named in the file only.
+    config.data_dir = patient.data_dir.to_path_buf();
     let asked = match Client::open(&config) {
         Ok(client) => client.tenants(&PageRequest { limit: Some(1), after: None }).await.map(|_| ()),
         Err(error) => Err(error),
