@@ -102,6 +102,15 @@ pub struct AfterRequest {
     pub nonce: String,
     /// The last position that the view has applied.
     pub after: Position,
+    /// Whose feed is meant, as [`feed_name`] names it: several installations may share one message bus. Absent in questions of
+    /// older views, which anybody answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<String>,
+}
+
+/// The public name of a feed: the first 16 hex digits of the key that signs it. A name only; what is trusted is the signature.
+pub fn feed_name(public_key: &[u8; 32]) -> String {
+    public_key.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The answer: compacted, one row per subject, in the order of positions.

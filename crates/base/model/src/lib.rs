@@ -26,7 +26,7 @@ pub use correlation::{CorrelationFormatError, CorrelationId};
 pub use decision::Decision;
 pub use feed::{
     AfterAnswer, AfterRequest, FEED_AFTER_SUBJECT, FEED_SUBJECT, FeedBatch, FeedFormatError, Lineage, Position, SignedMessage,
-    StandingChange,
+    StandingChange, feed_name,
 };
 pub use id::{ApiTokenId, CredentialId, EventId, IdFormatError, IdentityId, ReplicaId, TraceId};
 pub use log_text::log_text;

@@ -10,13 +10,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// A text that is no RFC 3339 date-time (RFC 3339 section 5.6).
+/// A text that is no RFC 3339 date-time (RFC 3339 section 5.6), or one of a time that is not supported.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TimeFormatError(String);
+pub struct TimeFormatError {
+    text: String,
+    out_of_range: bool,
+}
 
 impl fmt::Display for TimeFormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not an RFC 3339 time: {}", self.0)
+        if self.out_of_range {
+            write!(f, "{} is not between -009999-01-02T01:59:59Z and 9999-12-30T22:00:00Z", self.text)
+        } else {
+            write!(f, "not an RFC 3339 time: {}", self.text)
+        }
     }
 }
 impl std::error::Error for TimeFormatError {}
@@ -71,7 +78,12 @@ impl FromStr for Timestamp {
     type Err = TimeFormatError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parsed: jiff::Timestamp = text.parse().map_err(|_| TimeFormatError(text.chars().take(64).collect()))?;
+        let parsed: jiff::Timestamp = text.parse().map_err(|_| {
+            // The last hours of the year 9999 are well-formed and beyond what is kept, so that every time has a date in every zone.
+            let local = text.strip_suffix(['Z', 'z']).or_else(|| text.len().checked_sub(6).and_then(|end| text.get(..end)));
+            let out_of_range = local.is_some_and(|local| local.parse::<jiff::civil::DateTime>().is_ok()) && text.len() > 10;
+            TimeFormatError { text: text.chars().take(64).collect(), out_of_range }
+        })?;
         Ok(Self(parsed.as_microsecond()))
     }
 }
@@ -109,7 +121,16 @@ mod tests {
 
     #[test]
     fn odd_times_are_refused_or_survived() {
-        assert!("yesterday".parse::<Timestamp>().is_err());
+        for (text, said) in [
+            ("yesterday", "not an RFC 3339 time"),
+            ("2027-01-31", "not an RFC 3339 time"),
+            ("2027-02-30T00:00:00Z", "not an RFC 3339 time"),
+            ("9999-12-31T23:59:59Z", "is not between"),
+            ("9999-12-31T23:59:59+00:00", "is not between"),
+        ] {
+            let error = text.parse::<Timestamp>().unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains(text), "{error}");
+        }
         assert!(Timestamp::from_micros(i64::MAX).to_string().starts_with('@'));
         assert_eq!(Timestamp::EPOCH.since(Timestamp::from_micros(5)), Duration::ZERO);
         assert_eq!(Timestamp::from_millis(-1).millis(), -1);

@@ -58,7 +58,8 @@ fn encoded(text: &str) -> String {
 /// name of ours consists of them.
 fn segment(text: &str) -> Result<String, ClientError> {
     match text {
-        "" | "." | ".." => Err(ClientError::local(&kinds::INPUT_INVALID, format!("`{text}` is neither a name nor an id"))),
+        "" => Err(ClientError::local(&kinds::INPUT_INVALID, "an empty text is neither a name nor an id")),
+        "." | ".." => Err(ClientError::local(&kinds::INPUT_INVALID, format!("`{text}` is neither a name nor an id"))),
         _ => Ok(encoded(text)),
     }
 }

@@ -5,10 +5,11 @@ use std::io::Read as _;
 use std::path::Path;
 
 use http::HeaderValue;
+use signet_model::Refusal;
 
 use crate::ClientError;
 use crate::error::{TOKEN_EMPTY, TOKEN_MALFORMED, TOKEN_UNREADABLE};
-use crate::text_file::decode_text;
+use crate::text_file::{TextFault, decode_text};
 
 /// No token is longer than this; a bigger file was named by mistake.
 const LONGEST_FILE: u64 = 4096;
@@ -55,7 +56,13 @@ pub fn read_token(path: &Path) -> Result<Token, ClientError> {
     if u64::try_from(bytes.len()).is_ok_and(|n| n > LONGEST_FILE) {
         return Err(ClientError::local(&TOKEN_MALFORMED, format!("{whence} is longer than {LONGEST_FILE} bytes")));
     }
-    let text = decode_text(&bytes).map_err(|fault| ClientError::local(&TOKEN_MALFORMED, format!("{whence}: {fault}")))?;
+    let text = decode_text(&bytes).map_err(|fault| {
+        let refusal = Refusal::new(&TOKEN_MALFORMED, format!("{whence}: {fault}"));
+        match fault {
+            TextFault::Utf16(_) => refusal.with_fix(format!("Save it as UTF-8: `iconv -f UTF-16 -t UTF-8 {0} > {0}.new`.", path.display())),
+            TextFault::NotUtf8(_) => refusal,
+        }
+    })?;
     Token::parse(text, &whence)
 }
 
@@ -98,6 +105,14 @@ mod tests {
         }
         assert_eq!(reason(&[b'x'; 5000]).0, "token.malformed");
         assert!(!format!("{:?}", read(b"sgo_abc").unwrap()).contains("abc"));
+    }
+
+    #[test]
+    fn a_file_of_another_encoding_is_refused_with_the_conversion() {
+        let wide: Vec<u8> = "\u{feff}sgo_abc\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let problem = read(&wide).unwrap_err().problem();
+        assert_eq!(problem.reason, "token.malformed");
+        assert!(problem.fix.as_deref().unwrap_or_default().contains("iconv -f UTF-16 -t UTF-8"), "{:?}", problem.fix);
     }
 
     #[test]

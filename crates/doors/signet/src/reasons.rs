@@ -7,6 +7,7 @@ pub(crate) static LISTS: &[(&str, &[&Reason])] = &[
     ("Common", signet_model::kinds::REASONS),
     ("Configuration", crate::config::REASONS),
     ("Command line", crate::cli::REASONS),
+    ("Operator token", crate::cli::OPERATOR_REASONS),
     ("Server start", crate::lifecycle::REASONS),
     ("Drop-ins", crate::compat::REASONS),
     ("Imports", crate::import::REASONS),

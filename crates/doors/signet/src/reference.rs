@@ -52,8 +52,14 @@ fn the_page_of_reasons_is_current() {
         reasons.sort_by_key(|r| r.code);
         write!(page, "\n## {group}\n\n| Reason | Status | Exit | What happened | What to do |\n|---|---|---|---|---|\n").unwrap();
         for r in reasons {
-            let row =
-                format!("| `{}` | {} | {} | {} | {} |\n", r.code, r.status, r.exit() as u8, r.title.trim(), r.fix.replace('|', "\\|"));
+            let row = format!(
+                "| `{}` | {} | {} | {} | {} |\n",
+                r.code,
+                r.status,
+                crate::cli::exit_of(r) as u8,
+                r.title.trim(),
+                r.fix.replace('|', "\\|")
+            );
             page.push_str(&row);
         }
     }
@@ -160,6 +166,16 @@ async fn routes() -> signet_http::RouteTable {
 #[tokio::test]
 async fn the_openapi_document_is_that_of_the_route_table() {
     let document = routes().await.openapi(crate::api::INFO);
+    let text = document.to_string();
+    let mut names = std::collections::BTreeSet::new();
+    for name in document["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(name.bytes().all(|b| b.is_ascii_alphanumeric()), "{name}: generators make other names of it");
+        assert!(names.insert(name.to_ascii_lowercase()), "{name} is there twice");
+        assert!(text.contains(&format!("\"#/components/schemas/{name}\"")), "{name} is used by nothing");
+    }
+    for used in text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(document["components"]["schemas"][used].is_object(), "{used} is not there");
+    }
     settle("openapi.json", &format!("{}\n", serde_json::to_string_pretty(&document).unwrap()));
 }
 

@@ -114,6 +114,26 @@ impl NatsConfig {
             .collect()
     }
 
+    /// Whether the configuration makes sense at all, without looking at any file or host.
+    ///
+    /// # Errors
+    /// [`BusError::Configuration`] with the key.
+    pub fn check(&self) -> Result<(), BusError> {
+        self.addresses()?;
+        self.inbox()?;
+        match (self.cert_file.is_some(), self.key_file.is_some()) {
+            (true, false) => return Err(alone("nats.cert_file", "nats.key_file")),
+            (false, true) => return Err(alone("nats.key_file", "nats.cert_file")),
+            (true, true) | (false, false) => {}
+        }
+        match (self.user.is_some(), self.password_file.is_some(), self.creds_file.is_some()) {
+            (true, false, false) => Err(alone("nats.user", "nats.password_file")),
+            (false, true, _) => Err(alone("nats.password_file", "nats.user")),
+            (true, _, true) => Err(creds_beside_user()),
+            (true, true, false) | (false, false, _) => Ok(()),
+        }
+    }
+
     pub(crate) fn options(&self) -> Result<ConnectOptions, BusError> {
         let mut options = self.credentials()?;
         if let Some(path) = &self.ca_file {
@@ -171,9 +191,13 @@ impl NatsConfig {
             }
             (Some(_), None, None) => Err(alone("nats.user", "nats.password_file")),
             (None, Some(_), _) => Err(alone("nats.password_file", "nats.user")),
-            (Some(_), _, Some(_)) => Err(BusError::Configuration("nats.creds_file: cannot stand beside nats.user".to_owned())),
+            (Some(_), _, Some(_)) => Err(creds_beside_user()),
         }
     }
+}
+
+fn creds_beside_user() -> BusError {
+    BusError::Configuration("nats.creds_file: cannot stand beside nats.user".to_owned())
 }
 
 fn alone(given: &str, missing: &str) -> BusError {

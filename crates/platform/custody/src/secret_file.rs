@@ -4,6 +4,8 @@
 //!   open(2), beside its place, and takes its place only when it is whole and on the disk. A crash leaves the old file or
 //!   the new one, never a part (at worst a hidden `.NAME.PID-N.new` beside it, of mode 0600).
 //! - A secret is never read from a file that others can read or write, nor through a FIFO, a device or (unless asked) a link.
+//!   One exception: what systemd presents below `$CREDENTIALS_DIRECTORY` (systemd.exec(5), LoadCredential=) has mode 0440 and
+//!   belongs to root, and an access list lets in the service's user alone.
 //!
 //! Blocking calls, meant for start-up, rotation and the command line.
 
@@ -88,7 +90,7 @@ pub fn read(path: &Path, limit: usize, links: Links) -> Result<Secret, CustodyEr
     let stat = rustix::fs::fstat(&file).map_err(|errno| unreadable(errno.into()))?;
     require_regular(path, FileType::from_raw_mode(stat.st_mode))?;
     let mode = stat.st_mode & 0o7777;
-    if mode & !0o600 != 0 {
+    if mode & !0o600 != 0 && !(mode == 0o440 && is_presented(path, stat.st_uid)) {
         return Err(CustodyError::TooWide { path: path.to_owned(), mode });
     }
     // Room for one byte too many, so that nothing is moved while it grows.
@@ -99,6 +101,24 @@ pub fn read(path: &Path, limit: usize, links: Links) -> Result<Secret, CustodyEr
         return Err(CustodyError::TooLong { path: path.to_owned(), limit });
     }
     Ok(Secret::from(std::mem::take(&mut *bytes)))
+}
+
+/// Whether `path` is a credential that systemd presents to this service, where mode 0440 is as narrow as it can be.
+pub fn is_credential(path: &Path) -> bool {
+    rustix::fs::stat(path).is_ok_and(|stat| stat.st_mode & 0o7777 == 0o440 && is_presented(path, stat.st_uid))
+}
+
+fn is_presented(path: &Path, owner: u32) -> bool {
+    let directory = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    directory.is_some_and(|directory| is_below(path, &directory)) && (owner == 0 || owner == rustix::process::geteuid().as_raw())
+}
+
+/// Whether the file lies directly or deeper in `directory`, links resolved; a relative or absent directory holds nothing.
+fn is_below(path: &Path, directory: &Path) -> bool {
+    let resolved = |path: &Path| std::fs::canonicalize(path);
+    directory.is_absolute()
+        && directory.parent().is_some()
+        && matches!((resolved(path), resolved(directory)), (Ok(path), Ok(directory)) if path.starts_with(&directory))
 }
 
 /// The new content under a name of its own in the same directory; removed when it does not take its place.
@@ -186,4 +206,27 @@ fn placing(path: &Path, errno: Errno) -> CustodyError {
 
 fn unwritable(path: &Path, errno: Errno) -> CustodyError {
     CustodyError::Unwritable { path: path.to_owned(), source: errno.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_lies_in_the_directory_of_credentials_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (credentials, other) = (dir.path().join("credentials"), dir.path().join("credentials-not"));
+        for directory in [&credentials, &other] {
+            std::fs::create_dir(directory).unwrap();
+            std::fs::write(directory.join("seal.key"), "x").unwrap();
+        }
+        std::os::unix::fs::symlink(other.join("seal.key"), credentials.join("link")).unwrap();
+        assert!(is_below(&credentials.join("seal.key"), &credentials));
+        for outside in
+            [other.join("seal.key"), credentials.join("../credentials-not/seal.key"), credentials.join("link"), credentials.join("none")]
+        {
+            assert!(!is_below(&outside, &credentials), "{}", outside.display());
+        }
+        assert!(!is_below(&other.join("seal.key"), Path::new("")) && !is_below(&other.join("seal.key"), Path::new("/")));
+    }
 }

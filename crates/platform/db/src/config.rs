@@ -40,6 +40,17 @@ impl DatabaseConfig {
         Self { url: url.into(), max_connections: Self::MAX_CONNECTIONS, ca_file: None, deadline: Self::DEADLINE }
     }
 
+    /// Whether the URL can be used at all, without looking at any file or host.
+    ///
+    /// # Errors
+    /// [`DbError::InvalidUrl`].
+    pub fn check(&self) -> Result<(), DbError> {
+        match self.kind()? {
+            Kind::Sqlite(_) => Ok(()),
+            Kind::Postgres => crate::postgres::check_url(&self.url),
+        }
+    }
+
     pub(crate) fn kind(&self) -> Result<Kind, DbError> {
         if let Some(path) = self.url.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);

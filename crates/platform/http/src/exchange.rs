@@ -19,6 +19,9 @@ use crate::router::Shared;
 use crate::trace::{self, TRACE_ID_HEADER};
 use crate::{Problem, kaa, reasons};
 
+/// Most headers in one request.
+pub(crate) const MAX_HEADERS: usize = 100;
+
 /// Most bytes of headers in one request; a bearer token of 60 KB fits. The transport reads a little more, so that the
 /// refusal can be said in words.
 pub const MAX_HEADER_BYTES: usize = 64 * 1024;
@@ -85,6 +88,11 @@ fn precheck(request: &Request) -> Result<(), Problem> {
             &reasons::HEADERS_TOO_LARGE,
             format!("the request has {size} bytes of headers, the limit is {MAX_HEADER_BYTES}"),
         ));
+    }
+    let count = request.headers().len();
+    if count > MAX_HEADERS {
+        let detail = format!("the request has {count} headers, the limit is {MAX_HEADERS}");
+        return Err(Problem::new(&reasons::HEADERS_TOO_LARGE, detail).with_fix(format!("Send at most {MAX_HEADERS} headers.")));
     }
     let hosts = request.headers().get_all(header::HOST).iter().count();
     // RFC 9112 section 3.2; HTTP/2 carries the host in `:authority`, HTTP/1.0 may have none.

@@ -23,6 +23,10 @@ use crate::{Asker, Problem, reasons};
 /// Name of the path parameter that names the tenant.
 pub const TENANT_PARAMETER: &str = "tenant";
 
+/// What helps a tenant's caller on a route above the tenants: nothing that the tenant could give.
+const PLATFORM_FIX: &str =
+    "Ask a platform operator: the operator token, or an API token of role platform, may do this; no token of a tenant reaches above it.";
+
 /// What a caller must be to pass. There is no route without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Guard {
@@ -189,7 +193,7 @@ impl Gate {
             (Guard::Platform, None) if caller.is_platform() => Ok(()),
             // A route above the tenants says nothing of the tenant that it names to anyone below.
             (Guard::Platform, Some(tenant)) if caller.is_platform() => self.existing(tenant).await,
-            (Guard::Platform, _) => Err(role_missing(caller, "role platform")),
+            (Guard::Platform, _) => Err(role_missing(caller, "role platform").with_fix(PLATFORM_FIX)),
             (Guard::AnyCaller, Some(tenant)) => self.in_tenant(caller, tenant, Role::Auditor).await,
             (Guard::Tenant(role), Some(tenant)) => self.in_tenant(caller, tenant, role).await,
             (Guard::Tenant(_), None) => Err(Problem::internal(&"a tenant's guard on a path without a tenant")),

@@ -36,6 +36,7 @@ impl RouteTable {
             let operation = operation(entry, &mut components);
             paths.entry(entry.path).or_default().insert(entry.method.as_str().to_ascii_lowercase(), operation);
         }
+        let schemas = components.settled(&mut paths);
         json!({
             "openapi": "3.1.0",
             "info": { "title": info.title, "version": info.version, "description": info.description,
@@ -45,7 +46,7 @@ impl RouteTable {
             "tags": tags(self),
             "paths": paths,
             "components": {
-                "schemas": components.0,
+                "schemas": schemas,
                 "securitySchemes": { BEARER: { "type": "http", "scheme": "bearer" } },
             },
         })
@@ -60,6 +61,24 @@ impl Components {
         self.0.entry(name.to_owned()).or_insert_with(|| schema.clone());
     }
 
+    /// The schemas under names that stay apart in every language: where a schema is another one under a better name, as a
+    /// newtype around a generic type is, only the better name is left. Generators drop `_` and then see one name twice.
+    fn settled(self, paths: &mut BTreeMap<&str, Map<String, Value>>) -> BTreeMap<String, Value> {
+        let prefix = "#/components/schemas/";
+        let target = |schema: &Value| schema["$ref"].as_str().and_then(|to| to.strip_prefix(prefix)).map(str::to_owned);
+        let aliases: BTreeMap<String, String> = self.0.iter().filter_map(|(name, schema)| Some((target(schema)?, name.clone()))).collect();
+        let mut settled = BTreeMap::new();
+        for (name, mut schema) in self.0 {
+            if target(&schema).is_some() {
+                continue;
+            }
+            rename(&mut schema, prefix, &aliases);
+            settled.insert(aliases.get(&name).cloned().unwrap_or(name), schema);
+        }
+        paths.values_mut().flat_map(|operations| operations.values_mut()).for_each(|operation| rename(operation, prefix, &aliases));
+        settled
+    }
+
     /// Takes a schema with those that it refers to, and answers the reference to it.
     fn take(&mut self, schema: &SchemaUse) -> Value {
         for (name, other) in &schema.others {
@@ -67,6 +86,23 @@ impl Components {
         }
         self.add(&schema.name, &json_of(&schema.own));
         json!({ "$ref": format!("#/components/schemas/{}", schema.name) })
+    }
+}
+
+/// Points every reference below `value` to the name that is left.
+fn rename(value: &mut Value, prefix: &str, names: &BTreeMap<String, String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let better = member.as_str().and_then(|to| names.get(to.strip_prefix(prefix)?));
+                match better {
+                    Some(better) if name == "$ref" => *member = json!(format!("{prefix}{better}")),
+                    _ => rename(member, prefix, names),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| rename(item, prefix, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

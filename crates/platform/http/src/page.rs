@@ -13,7 +13,7 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, T
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::query::{read_words, words};
+use crate::query::{read_filter, read_words, words};
 use crate::strict::{parse, read};
 use crate::{Problem, reasons};
 
@@ -110,7 +110,7 @@ impl<F: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Listing<F> {
         let mut filter = words(parts.uri.query().unwrap_or(""))?;
         let page = ["limit", "after"].into_iter().filter_map(|name| filter.remove_entry(name)).collect();
         let PageQuery { limit, after } = read_words(page)?;
-        Ok(Self { page: PageQuery::new(limit, after)?, filter: read_words(filter)? })
+        Ok(Self { page: PageQuery::new(limit, after)?, filter: read_filter(filter)? })
     }
 }
 

@@ -43,6 +43,13 @@ impl Problem {
         Self { refusal: Refusal::new(reason, detail) }
     }
 
+    /// The same with a more helpful fix.
+    #[must_use]
+    pub fn with_fix(mut self, fix: impl Into<String>) -> Self {
+        self.refusal = self.refusal.with_fix(fix);
+        self
+    }
+
     /// The refusal that this problem tells of.
     pub fn refusal(&self) -> &Refusal {
         &self.refusal

@@ -9,7 +9,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 use signet_model::{Refusal, kinds, log_text};
 
-use crate::strict::{Tree, read};
+use crate::strict::{Fault, Tree, read};
 use crate::{Problem, reasons};
 
 /// The parameters of the query as a struct `T`; every member of it is a text, number, boolean or a word of an enum.
@@ -60,6 +60,19 @@ fn query_from_str<T: DeserializeOwned>(query: &str) -> Result<T, Refusal> {
 pub(crate) fn read_words<T: DeserializeOwned>(words: BTreeMap<String, String>) -> Result<T, Refusal> {
     let members = words.into_iter().map(|(name, word)| (name, Tree::Word(word))).collect();
     read(Tree::Members(members)).map_err(|fault| fault.refusal("the query"))
+}
+
+/// The same for the filter of a list, where a page may be chosen too: whoever mistypes `limit` is to read of it.
+pub(crate) fn read_filter<T: DeserializeOwned>(words: BTreeMap<String, String>) -> Result<T, Refusal> {
+    let members = words.into_iter().map(|(name, word)| (name, Tree::Word(word))).collect();
+    read(Tree::Members(members)).map_err(|fault| match fault {
+        Fault::Unknown { .. } => {
+            let refusal = fault.refusal("the query");
+            let lead = if refusal.detail.contains("; known here: ") { ", " } else { "; known here: " };
+            Refusal { detail: format!("{}{lead}limit, after", refusal.detail), ..refusal }
+        }
+        fault => fault.refusal("the query"),
+    })
 }
 
 /// Splits and decodes a query (WHATWG URL, urlencoded); a repeated parameter is refused, since which one counts is
@@ -163,6 +176,12 @@ mod tests {
         assert_eq!(found, Filter { username: Some("a\\b%25 c".to_owned()), limit: Some(7), all: Some(true) });
         assert_eq!(filter(""), Ok(Filter::default()));
         assert_eq!(filter("&&username=100%25").expect("good").username.as_deref(), Some("100%"));
+    }
+
+    #[test]
+    fn a_mistyped_page_is_answered_with_its_members() {
+        let said = words("limt=5").and_then(read_filter::<Filter>).expect_err("unknown").detail;
+        assert!(said.contains("`limt`") && said.contains("known here: ") && said.ends_with(", limit, after"), "{said}");
     }
 
     #[test]

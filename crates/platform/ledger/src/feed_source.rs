@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use signet_bus::{Bus, Message, Pattern, Subject};
 use signet_db::Db;
-use signet_model::{AfterAnswer, AfterRequest, Clock, FEED_AFTER_SUBJECT, Lineage};
+use signet_model::{AfterAnswer, AfterRequest, Clock, FEED_AFTER_SUBJECT, Lineage, feed_name};
 use tokio_util::sync::CancellationToken;
 
 use crate::keys::{SigningKeys, sign_feed};
 use crate::{LedgerError, feed};
 
-/// Workers that answer, as one queue group.
+/// Workers of one installation that answer, as one queue group; behind it stands the name of their feed. With one group for all
+/// installations on a bus, a question might be handed to a worker that cannot answer it.
 const QUEUE_GROUP: &str = "signet-worker";
 /// Requests that may wait; a view whose request was lost asks again.
 const MOST_WAITING: usize = 1_024;
@@ -34,15 +35,17 @@ impl FeedSource {
             Ok(pattern) => pattern,
             Err(error) => return tracing::error!(%error, "feed.subject"),
         };
+        let feed = feed_name(&self.keys.feed.public().raw());
+        let group = format!("{QUEUE_GROUP}-{feed}");
         while !closing.is_cancelled() {
-            match self.bus.subscribe(&pattern, Some(QUEUE_GROUP), MOST_WAITING).await {
+            match self.bus.subscribe(&pattern, Some(&group), MOST_WAITING).await {
                 Ok(mut requests) => loop {
                     let message = tokio::select! {
                         () = closing.cancelled() => return,
                         message = requests.next() => message,
                     };
                     let Some(message) = message else { break };
-                    if let Err(error) = self.answer(&message).await {
+                    if let Err(error) = self.answer(&message, &feed).await {
                         tracing::warn!(%error, "feed.answer-failed");
                     }
                 },
@@ -55,9 +58,9 @@ impl FeedSource {
         }
     }
 
-    /// Answers a well-formed request; anything else is dropped, as whoever can publish may send it.
-    async fn answer(&self, message: &Message) -> Result<(), LedgerError> {
-        let Some((reply, request)) = asked(message) else { return Ok(()) };
+    /// Answers a well-formed request for this feed; anything else is dropped, as whoever can publish may send it.
+    async fn answer(&self, message: &Message, feed: &str) -> Result<(), LedgerError> {
+        let Some((reply, request)) = asked(message, feed) else { return Ok(()) };
         let behind = feed::behind(&self.db, request.after).await?;
         let answer = AfterAnswer {
             lineage: self.lineage.clone(),
@@ -77,14 +80,15 @@ impl FeedSource {
     }
 }
 
-fn asked(message: &Message) -> Option<(&Subject, AfterRequest)> {
+fn asked<'a>(message: &'a Message, feed: &str) -> Option<(&'a Subject, AfterRequest)> {
     let reply = message.reply.as_ref()?;
     if message.payload.len() > LONGEST_REQUEST {
         return None;
     }
     let request: AfterRequest = serde_json::from_slice(&message.payload).ok()?;
     let nonce = request.nonce.len() >= 32 && request.nonce.bytes().all(|b| b.is_ascii_hexdigit());
-    (nonce && request.after.value() >= 0).then_some((reply, request))
+    let ours = request.feed.as_deref().is_none_or(|named| named == feed);
+    (nonce && ours && request.after.value() >= 0).then_some((reply, request))
 }
 
 #[cfg(test)]
@@ -100,8 +104,11 @@ mod tests {
     fn only_whole_requests_are_answered() {
         let nonce = "0123456789abcdef0123456789abcdef";
         let good = format!("{{\"nonce\":\"{nonce}\",\"after\":7}}");
-        assert!(asked(&message(true, &good)).is_some());
-        assert!(asked(&message(false, &good)).is_none(), "no reply subject");
+        assert!(asked(&message(true, &good), "f").is_some());
+        assert!(asked(&message(false, &good), "f").is_none(), "no reply subject");
+        let of = |feed: &str| format!("{{\"nonce\":\"{nonce}\",\"after\":7,\"feed\":\"{feed}\"}}");
+        assert!(asked(&message(true, &of("f")), "f").is_some());
+        assert!(asked(&message(true, &of("another")), "f").is_none(), "a question to another installation");
         for bad in [
             "",
             "{}",
@@ -111,7 +118,7 @@ mod tests {
             &good.replace("01234", "xyzwv"),
             &format!("{good}{}", " ".repeat(600)),
         ] {
-            assert!(asked(&message(true, bad)).is_none(), "{bad}");
+            assert!(asked(&message(true, bad), "f").is_none(), "{bad}");
         }
     }
 }

@@ -56,6 +56,15 @@ pub(crate) async fn load_or_make(db: &Db, direct: &Direct, sealer: &dyn Sealer) 
     Ok(Keys { public: PublicKeys { log: log.public, feed: feed.public }, signing })
 }
 
+/// Whether the database holds keys that were sealed already: then a seal key made now would not open them.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn holds_sealed_keys(db: &Db) -> Result<bool, LedgerError> {
+    let select = Statement { sql: Sql::Same("SELECT name FROM ledger_key LIMIT 1"), params: Vec::new() };
+    Ok(db.query_optional(select).await?.is_some())
+}
+
 /// The seal key that replicas without a key file share, made by whichever comes first: it lies in the database, so it protects
 /// nothing from whoever reads that. Only for drop-ins, whose configuration has no place for a key.
 ///

@@ -18,6 +18,8 @@ const FEED_CAPACITY: usize = 1_024;
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// The first pause after a question without an answer; it doubles up to [`LONGEST_PAUSE`] or the interval.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// So long questions may stay unanswered before it is told.
+const FIRST_PATIENCE: Duration = Duration::from_secs(2);
 /// The longest pause after a question without an answer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Shortest time between the starts of two questions, pages of one answer apart.
@@ -82,22 +84,27 @@ async fn ask(view: View, bus: Bus, after: Subject, heard: oneshot::Receiver<()>)
     let interval = view.config().reconcile_interval;
     let mut state = bus.state();
     let mut pause = FIRST_PAUSE;
+    let (mut unanswered, mut told) = (None, false);
     loop {
         let started = Instant::now();
         state.mark_unchanged();
         let next = match ask_to_the_head(&view, &bus, &after, interval.min(LONGEST_WAIT)).await {
             Ok(Progress::Fault) | Err(BusError::Closed) => return,
             Ok(Progress::Complete | Progress::More) => {
-                if pause != FIRST_PAUSE {
+                if std::mem::take(&mut told) {
                     tracing::info!(position = %view.position(), "standing.answered-again");
                 }
+                unanswered = None;
                 pause = FIRST_PAUSE;
                 // A little early rather than late: the interval is a promise.
                 part(&view, interval, 0.875, 1.0)
             }
             Err(error) => {
-                if pause == FIRST_PAUSE {
+                let since = *unanswered.get_or_insert(started);
+                // At a start the worker that answers may still be on its way.
+                if !told && since.elapsed() >= FIRST_PATIENCE {
                     tracing::warn!(%error, "standing.unanswered");
+                    told = true;
                 }
                 let now = pause;
                 pause = pause.saturating_mul(2).min(LONGEST_PAUSE).min(interval.max(FIRST_PAUSE));

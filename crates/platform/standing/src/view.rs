@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 use signet_crypto::sign::Ed25519Public;
 use signet_model::{
     AfterAnswer, AfterRequest, Clock, Entropy, FeedBatch, Lineage, Position, Reason, Refusal, StandingChange, StandingSubject, Timestamp,
-    kinds,
+    feed_name, kinds,
 };
 use tokio::sync::{Notify, broadcast};
 
@@ -227,7 +227,11 @@ impl View {
         let mut nonce = [0_u8; 16];
         self.inner.config.entropy.fill(&mut nonce);
         let mut state = self.inner.state.write();
-        let request = AfterRequest { nonce: format!("{:032x}", u128::from_be_bytes(nonce)), after: state.history.position };
+        let request = AfterRequest {
+            nonce: format!("{:032x}", u128::from_be_bytes(nonce)),
+            after: state.history.position,
+            feed: Some(feed_name(&self.inner.config.feed_key.raw())),
+        };
         // Before it is sent: the answer tells what was true then or later.
         let asked = Moment { wall: self.inner.config.clock.now(), monotonic: Instant::now() };
         state.question = Some(Question { request: request.clone(), asked });

@@ -45,7 +45,10 @@ pub use import::{Fate, ForeignCredential, Import, ImportParts, MOST_ROWS_OF_A_PA
 pub use limits::{LimitConfig, Quota};
 pub use metrics::CredentialMetrics;
 pub use nats::BusProvider;
-pub use operator_token::{OPERATOR_TOKEN_LIFETIME, OperatorTokenParts, RotatedOperatorToken, first_operator_token, rotate_operator_token};
+pub use operator_token::{
+    LONGEST_OPERATOR_TOKEN_LIFETIME, OPERATOR_TOKEN_LIFETIME, OperatorTokenParts, RotatedOperatorToken, first_operator_token,
+    rotate_operator_token,
+};
 pub use reasons::REASONS;
 pub use rest::bodies_that_accept;
 pub use room::{CredentialsConfig, CredentialsError, CredentialsRoom, Parts};

@@ -10,6 +10,8 @@ use signet_model::{AuditRecord, Caller, Clock, Entropy, Refusal, StandingSubject
 
 use crate::sql;
 
+/// The longest life of an operator token: ten years, as of an API token.
+pub const LONGEST_OPERATOR_TOKEN_LIFETIME: Duration = Duration::from_secs(10 * 366 * 86_400);
 /// How long an operator token works unless told otherwise.
 pub const OPERATOR_TOKEN_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
 

@@ -77,7 +77,9 @@ fn expiry(text: &str) -> Result<Expiry, String> {
     match (Span::parse(text), text.parse()) {
         (Some(span), _) => Ok(Expiry::After(span.0)),
         (None, Ok(time)) => Ok(Expiry::At(time)),
-        (None, Err(_)) => Err("wanted a length of time such as 90d, or an RFC 3339 time such as 2027-01-31T00:00:00Z".to_owned()),
+        (None, Err(error)) => {
+            Err(format!("wanted a length of time such as 90d, at most 36525d, or an RFC 3339 time such as 2027-01-31T00:00:00Z ({error})"))
+        }
     }
 }
 

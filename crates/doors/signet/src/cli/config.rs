@@ -1,6 +1,6 @@
 //! `signet config`: reading, checking and writing `signet.toml`; works without a server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -8,8 +8,7 @@ use signet_model::ExitCode;
 
 use super::failure::Outcome;
 use super::globals::Globals;
-use super::output::print;
-use crate::config::{Settings, apply_environment, apply_file, sample, settings_of_serve, show};
+use crate::config::{Settings, apply_environment, apply_file, check, sample, settings_of_serve, show};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,39 +26,59 @@ pub(crate) struct ConfigArgs {
 
 #[derive(Subcommand, Debug)]
 enum ConfigVerb {
-    /// Check a file: every key known, every value of its type
-    #[command(after_help = "Example:\n  signet config check signet.toml")]
+    /// Check a file: every key known, every value of its type, nothing that `signet serve` would refuse for it (works without a
+    /// server)
+    #[command(after_help = "Examples:\n  signet config check signet.toml\n  signet config check --config signet.toml -o json")]
     Check {
-        /// The file
-        file: PathBuf,
+        #[command(flatten)]
+        named: Named,
     },
-    /// Show what `signet serve` would run with: defaults, file and environment; passwords are masked
-    #[command(after_help = "Example:\n  signet config show --config signet.toml -o json")]
+    /// Show what `signet serve` would run with: defaults, file and environment; passwords are masked (works without a server)
+    #[command(after_help = "Examples:\n  signet config show signet.toml\n  signet config show --config signet.toml -o json")]
     Show {
-        /// The file; else `signet.toml` in the data directory, where it exists
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
+        #[command(flatten)]
+        named: Named,
     },
-    /// Print a commented file with every key and its default
-    #[command(after_help = "Example:\n  signet config sample > signet.toml")]
+    /// Print a commented file with every key and its default (works without a server)
+    #[command(after_help = "Examples:\n  signet config sample > signet.toml\n  signet config sample -o json")]
     Sample,
+}
+
+/// A file, in either form.
+#[derive(Args, Debug)]
+struct Named {
+    /// The file; else `signet.toml` in the data directory, where it exists
+    #[arg(conflicts_with = "config")]
+    file: Option<PathBuf>,
+    /// The same
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Named {
+    fn path(&self) -> Option<&Path> {
+        self.file.as_deref().or(self.config.as_deref())
+    }
 }
 
 pub(crate) fn run(globals: &Globals, args: &ConfigArgs) -> Outcome {
     let out = globals.out();
     match &args.verb {
-        ConfigVerb::Check { file } => {
+        ConfigVerb::Check { named } => {
+            let beside = globals.data_dir().join("signet.toml");
+            let file = named.path().unwrap_or(&beside);
             let mut settings = Settings::default();
             apply_file(&mut settings, file)?;
             // What the environment would lay over it has to be right too.
             apply_environment(&mut settings, std::env::vars_os())?;
+            check(&settings)?;
             out.data(&json!({"ok": true, "file": file.to_string_lossy()}), |_| format!("{} is valid\n", file.display()))?;
         }
-        ConfigVerb::Show { config } => {
-            let settings = settings_of_serve(globals.data_dir.as_deref(), config.as_deref())?;
+        ConfigVerb::Show { named } => {
+            let settings = settings_of_serve(globals.data_dir.as_deref(), named.path())?;
             out.data(&as_json(&settings), |_| show(&settings))?;
         }
-        ConfigVerb::Sample => print(&sample())?,
+        ConfigVerb::Sample => out.data(&json!({"sample": sample()}), |_| sample())?,
     }
     Ok(ExitCode::Ok)
 }

@@ -7,7 +7,7 @@ use signet_client::{
 use signet_model::{CredentialKind, CredentialState, ExitCode};
 
 use super::confirm::confirm;
-use super::failure::Outcome;
+use super::failure::{Failure, Outcome, USAGE};
 use super::globals::Globals;
 use super::list::Paging;
 use super::output::{listing, pairs, table, when, when_or};
@@ -143,7 +143,11 @@ pub(crate) fn run(globals: &Globals, args: &CredentialArgs) -> Outcome {
             CredentialVerb::Show { id } => out.data(&client.credential(tenant, id).await?, shown)?,
             CredentialVerb::Check { user, password } => {
                 let (username, tenant) = user.rsplit_once('@').unwrap_or((user, tenant));
+                if tenant.is_empty() {
+                    return Err(Failure::usage(&USAGE, format!("`{user}` names no tenant behind its last `@`")));
+                }
                 let password = password.read()?;
+                password.check_nul()?;
                 let check = CredentialCheck { username, password: password.text() };
                 let decision = client.check_credential(tenant, &check).await?;
                 out.data(&decision, decided)?;
@@ -215,7 +219,7 @@ fn decided(decision: &CheckDecision) -> String {
             rows.push((name, value.clone()));
         }
     }
-    for (name, value) in &decision.more {
+    for (name, value) in decision.more.iter().filter(|(_, value)| !value.is_null()) {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         rows.push((name, text));
     }

@@ -24,6 +24,14 @@ signet_model::reasons! {
     OUTPUT_FAILED = ("output.failed", 500, "Check the place that stdout leads to; what the command did on the server is done.");
 }
 
+/// Reasons that say that the command line is wrong, whatever their status.
+static USAGE_REASONS: [&Reason; 4] = [&USAGE, &CONFIRMATION_REQUIRED, &CONFIRMATION_DECLINED, &SECRET_MISSING];
+
+/// The exit code of a command that ends with this reason.
+pub(crate) fn exit_of(reason: &Reason) -> ExitCode {
+    if USAGE_REASONS.iter().any(|usage| usage.code == reason.code) { ExitCode::Usage } else { reason.exit() }
+}
+
 /// A failed command.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -40,9 +48,11 @@ impl Failure {
         Refusal::new(reason, detail).into()
     }
 
-    /// The command line is wrong: exit code 2 whatever the reason.
+    /// The command line is wrong: one of the reasons that end with exit code 2.
     pub(crate) fn usage(reason: &'static Reason, detail: impl Into<String>) -> Self {
-        Self { exit: ExitCode::Usage, ..Self::new(reason, detail) }
+        let failure = Self::new(reason, detail);
+        debug_assert_eq!(failure.exit, ExitCode::Usage, "{} is no reason of the command line", reason.code);
+        failure
     }
 
     /// The exit code.
@@ -90,7 +100,11 @@ impl From<Refusal> for Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let problem = error.problem();
-        Self { exit: problem.exit(), problem }
+        let exit = match &error {
+            ClientError::Local(refusal) => exit_of(refusal.reason),
+            ClientError::Refused(problem) => problem.exit(),
+        };
+        Self { exit, problem }
     }
 }
 

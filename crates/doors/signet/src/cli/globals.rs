@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use signet_client::{Client, ClientConfig};
 
 use super::failure::Failure;
 use super::output::Output;
+use crate::lifecycle::mode_for_others;
 
 /// For one whole call of the API.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -95,12 +95,27 @@ pub(crate) struct Globals {
     )]
     pub(crate) output: Format,
     /// Do not ask before doing what cannot be undone
-    #[arg(long, global = true, env = "SIGNET_YES", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Global options", display_order = 106)]
+    #[arg(long, global = true, env = "SIGNET_YES", hide_env_values = true, value_parser = switch, help_heading = "Global options", display_order = 106)]
     pub(crate) yes: bool,
     /// Nothing on stderr but errors
-    #[arg(long, global = true, env = "SIGNET_QUIET", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Global options", display_order = 107)]
+    #[arg(long, global = true, env = "SIGNET_QUIET", hide_env_values = true, value_parser = switch, help_heading = "Global options", display_order = 107)]
     pub(crate) quiet: bool,
 }
+
+/// A switch as an environment variable: what is neither yes nor no is refused, since it may stand for consent.
+fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "y" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "n" | "off" => Ok(false),
+        _ => Err("wanted 1, true or yes, or 0, false or no".to_owned()),
+    }
+}
+
+/// Environment variables that hold a path and their flags.
+pub(super) const PATH_VARIABLES: [(&str, &str); 3] =
+    [("SIGNET_DATA_DIR", "--data-dir"), ("SIGNET_TOKEN_FILE", "--token-file"), ("SIGNET_CA_FILE", "--ca-file")];
+/// Environment variables whose values are text.
+pub(super) const TEXT_VARIABLES: [&str; 5] = ["SIGNET_SERVER", "SIGNET_TENANT", "SIGNET_OUTPUT", "SIGNET_YES", "SIGNET_QUIET"];
 
 impl Globals {
     /// The data directory, given or not.
@@ -110,7 +125,13 @@ impl Globals {
 
     /// A client of the server that is meant, with its token.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        Ok(Client::open(&self.client_config())?)
+        let config = self.client_config();
+        let token_file = config.token_file.clone().unwrap_or_else(|| config.data_dir.join("operator.token"));
+        if let Some(mode) = mode_for_others(&token_file) {
+            let shown = token_file.display();
+            self.out().note(&format!("warning: the token file {shown} has mode {mode:04o}: others can read it; `chmod 600 {shown}`"));
+        }
+        Ok(Client::open(&config)?)
     }
 
     /// Where that server is.

@@ -32,9 +32,12 @@ use clap::{Parser, Subcommand};
 use signet_model::ExitCode;
 
 pub(crate) use failure::REASONS;
+#[cfg(test)]
+pub(crate) use failure::exit_of;
 use failure::{Failure, Outcome, USAGE};
 use globals::Format;
 pub(crate) use globals::Globals;
+pub(crate) use operator::REASONS as OPERATOR_REASONS;
 pub(crate) use output::Output;
 pub(crate) use verify::REASONS as VERIFY_REASONS;
 
@@ -109,7 +112,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Doctor(args) => doctor::run(globals, args),
         Command::Openapi(_) => openapi::run(),
         Command::Config(args) => config::run(globals, args),
-        Command::Completions(args) => completions::run(args),
+        Command::Completions(args) => completions::run(globals, args),
     }
 }
 
@@ -118,6 +121,17 @@ fn parse(args: Vec<OsString>) -> Result<Option<Cli>, Failure> {
     // Paths may be any bytes; whatever else is not text is refused by its number, since its text cannot be shown.
     let odd: Vec<String> = args.iter().enumerate().filter(|(_, arg)| arg.to_str().is_none()).map(|(n, _)| n.to_string()).collect();
     match Cli::try_parse_from(args) {
+        Err(e) if !is_display(&e) && odd.is_empty() && e.kind() == ErrorKind::InvalidUtf8 => {
+            let odd = globals::TEXT_VARIABLES.iter().filter(|name| std::env::var_os(name).is_some_and(|value| value.to_str().is_none()));
+            let names = odd.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+            Err(Failure::usage(&USAGE, format!("environment variable {names} is not UTF-8 text")))
+        }
+        Err(e)
+            if e.kind() == ErrorKind::InvalidValue
+                && let Some((name, flag)) = empty_path(&e) =>
+        {
+            Err(Failure::usage(&USAGE, format!("environment variable `{name}` is empty: unset it, or name a path as with `{flag}`")))
+        }
         Err(e) if e.kind() == ErrorKind::InvalidUtf8 || (!odd.is_empty() && !is_display(&e)) => {
             Err(Failure::usage(&USAGE, format!("argument {} is not UTF-8 text", odd.join(" and "))))
         }
@@ -128,6 +142,12 @@ fn parse(args: Vec<OsString>) -> Result<Option<Cli>, Failure> {
         }
         Err(e) => Err(Failure::usage(&USAGE, said_by_parser(&e))),
     }
+}
+
+/// The environment variable whose empty value the parser took for that of a flag.
+fn empty_path(error: &clap::Error) -> Option<(&'static str, &'static str)> {
+    let text = error.render().to_string();
+    globals::PATH_VARIABLES.into_iter().find(|(name, flag)| text.contains(flag) && std::env::var_os(name).is_some_and(|v| v.is_empty()))
 }
 
 /// Whether the "error" is the page that was asked for.

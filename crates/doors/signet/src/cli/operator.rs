@@ -3,13 +3,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use signet_bus::Bus;
 use signet_credentials::{OperatorTokenParts, rotate_operator_token};
 use signet_crypto::SystemEntropy;
-use signet_custody::KeyFileSealer;
+use signet_custody::{CustodyError, KeyFileSealer};
 use signet_ledger::{LedgerParts, LedgerRuntime};
 use signet_model::{Caller, ExitCode, Refusal, Timestamp};
 
@@ -18,9 +19,14 @@ use super::globals::Globals;
 use super::output::{pairs, when};
 use super::runtime;
 use crate::clock::SystemClock;
-use crate::config::{Span, settings_of_serve};
+use crate::config::{DatabaseUrl, Settings, Span, settings_of_serve};
 use crate::database;
-use crate::lifecycle::{keep_operator_token, make_data_dir};
+use crate::lifecycle::{keep_operator_token, make_data_dir, seal_key_missing};
+
+signet_model::reasons! {
+    /// There is no installation whose operator token could be replaced.
+    INSTALLATION_MISSING = ("operator.no-installation", 400, "Name the data directory of the server with `--data-dir DIR`, or its configuration with `--config FILE`; `signet up` makes a new one.");
+}
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,8 +55,31 @@ enum OperatorVerb {
     },
 }
 
+/// The longest life of an operator token: that of any other token.
+const LONGEST_LIFETIME: Duration = signet_credentials::LONGEST_OPERATOR_TOKEN_LIFETIME;
+
 fn lifetime(text: &str) -> Result<Span, String> {
-    Span::parse(text).ok_or_else(|| "wanted a length of time such as 90d (ms, s, m, h, d)".to_owned())
+    let days = LONGEST_LIFETIME.as_secs() / 86_400;
+    Span::parse(text)
+        .filter(|span| span.0 <= LONGEST_LIFETIME)
+        .ok_or_else(|| format!("wanted a length of time such as 90d (ms, s, m, h, d), at most {days}d"))
+}
+
+/// The data directory of an installation that is there: a mistyped name must not make another one.
+fn installed(settings: &Settings) -> Result<PathBuf, Refusal> {
+    let data_dir = &settings.process.data_dir;
+    if settings.database.url != DatabaseUrl::Sqlite {
+        return make_data_dir(data_dir);
+    }
+    let file = database::sqlite_file(data_dir);
+    match std::fs::metadata(&file) {
+        Ok(_) => make_data_dir(data_dir),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(Refusal::new(&INSTALLATION_MISSING, format!("{} does not exist", file.display())))
+        }
+        Err(e) => Err(Refusal::new(&INSTALLATION_MISSING, format!("{}: {e}", file.display()))
+            .with_fix("Run the command as the user that the server runs as.")),
+    }
 }
 
 #[derive(Serialize)]
@@ -65,17 +94,21 @@ pub(crate) fn run(globals: &Globals, args: &OperatorArgs) -> Outcome {
     let settings = settings_of_serve(globals.data_dir.as_deref(), config.as_deref())?;
     let out = globals.out();
     runtime::client(async {
-        let data_dir = make_data_dir(&settings.process.data_dir)?;
+        let data_dir = installed(&settings)?;
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
         let fault = |e: signet_db::DbError| Refusal::new(e.reason(), e.to_string());
+        let seal_key = settings.seal.key_file.clone().unwrap_or_else(|| data_dir.join("seal.key"));
+        let sealer = KeyFileSealer::open(&seal_key).map_err(|error| match error {
+            CustodyError::Missing { .. } => seal_key_missing(&seal_key),
+            error => error.into(),
+        })?;
         let db = database::open(&settings, &data_dir).await.map_err(fault)?;
         database::migrate(&db).await.map_err(fault)?;
-        let seal_key = settings.seal.key_file.clone().unwrap_or_else(|| data_dir.join("seal.key"));
         let (ledger, tasks) = LedgerRuntime::start(LedgerParts {
             db: db.clone(),
             // Nobody is told from here: the worker of a running server publishes what it finds in the database.
             bus: Bus::in_process(),
-            sealer: Arc::new(KeyFileSealer::open_or_create(&seal_key, entropy.as_ref()).map_err(Refusal::from)?),
+            sealer: Arc::new(sealer),
             clock: clock.clone(),
             entropy: entropy.clone(),
             data_dir: None,
@@ -101,4 +134,17 @@ pub(crate) fn run(globals: &Globals, args: &OperatorArgs) -> Outcome {
         out.data(&rotated, |r| pairs([("file", r.file.clone()), ("expires", when(r.expires_at, crate::clock::now()))]))?;
         Ok(ExitCode::Ok)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_of_more_than_ten_years_is_refused() {
+        assert!(lifetime("90d").is_ok() && lifetime("3650d").is_ok());
+        for bad in ["20000d", "0s", "x"] {
+            assert!(lifetime(bad).unwrap_err().contains("at most"), "{bad}");
+        }
+    }
 }

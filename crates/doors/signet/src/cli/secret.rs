@@ -1,10 +1,11 @@
 //! Secrets for a command: from stdin, a file or the environment; never from an argument, which every process can read.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::PathBuf;
 
 use clap::Args;
-use signet_crypto::Secret;
+use signet_crypto::password::PasswordError;
+use signet_crypto::{PASSWORD_TOO_LONG, Secret};
 use signet_model::Refusal;
 
 use super::failure::{Failure, SECRET_MISSING, SECRET_UNREADABLE};
@@ -20,6 +21,11 @@ impl Password {
     pub(crate) fn text(&self) -> &str {
         // Made from a String in every constructor.
         self.0.expose_str().unwrap_or_default()
+    }
+
+    /// Refuses the one kind of password that no credential has and that cannot be asked for.
+    pub(crate) fn check_nul(&self) -> Result<(), Failure> {
+        if self.text().contains('\0') { Err(Refusal::from(PasswordError::Nul).into()) } else { Ok(()) }
     }
 
     /// Whether it can be the password of a credential at all, so that one which cannot does not travel.
@@ -44,13 +50,17 @@ impl PasswordSource {
     pub(crate) fn read(&self) -> Result<Password, Failure> {
         let unreadable =
             |whence: &str, why: &dyn std::fmt::Display| Failure::new(&SECRET_UNREADABLE, format!("the password {whence}: {why}"));
+        let fault = |whence: &str, e: &std::io::Error| match e.kind() {
+            ErrorKind::FileTooLarge => Failure::new(&PASSWORD_TOO_LONG, format!("the password {whence} has {e}")),
+            _ => unreadable(whence, e),
+        };
         if self.password_stdin {
-            return read_from(std::io::stdin().lock()).map_err(|e| unreadable("from stdin", &e));
+            return read_from(std::io::stdin().lock()).map_err(|e| fault("from stdin", &e));
         }
         if let Some(path) = &self.password_file {
             let whence = format!("file {}", path.display());
             let file = std::fs::File::open(path).map_err(|e| unreadable(&whence, &e))?;
-            return read_from(file).map_err(|e| unreadable(&whence, &e));
+            return read_from(file).map_err(|e| fault(&whence, &e));
         }
         match std::env::var_os("SIGNET_PASSWORD") {
             Some(value) => match value.into_string() {
@@ -89,7 +99,10 @@ impl EndpointTokenSource {
 
 fn read_from(reader: impl std::io::Read) -> std::io::Result<Password> {
     let mut bytes = Vec::new();
-    reader.take(LONGEST).read_to_end(&mut bytes)?;
+    reader.take(LONGEST.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST) {
+        return Err(std::io::Error::new(ErrorKind::FileTooLarge, format!("more than {LONGEST} bytes")));
+    }
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {
@@ -122,5 +135,13 @@ mod tests {
             assert_eq!(read_from(bytes).ok().as_ref().map(Password::text), Some(text), "{bytes:?}");
         }
         assert!(read_from(&b"\xff"[..]).map(|_| ()).is_err());
+    }
+
+    #[test]
+    fn a_text_beyond_all_bounds_is_not_cut_to_a_wrong_length() {
+        let most = vec![b'x'; usize::try_from(LONGEST).unwrap()];
+        assert_eq!(read_from(&most[..]).ok().map(|password| password.text().len()), Some(most.len()));
+        let error = read_from(std::io::repeat(b'x')).map(|_| ()).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::FileTooLarge, "more than 65536 bytes"));
     }
 }

@@ -27,6 +27,8 @@ const LONGEST_KEY: u64 = 16 * 1024;
 signet_model::reasons! {
     /// The log's public key cannot be read.
     PUBLIC_KEY_UNREADABLE = ("audit.public-key-unreadable", 400, "Name the PEM file by `--public-key FILE`; `keys/log.pub` of a data directory is one, and `GET /api/v1/keys` answers it.");
+    /// The checkpoints to compare with cannot be used, so nothing was verified.
+    CHECKPOINT_UNUSABLE = ("audit.checkpoint-unusable", 400, "Name a copy of this log's `checkpoints.log` by `--checkpoint FILE`.");
     /// The log that was to be verified is not there.
     LOG_MISSING = ("audit.log-missing", 400, "Name the data directory by `--data-dir DIR`, or the database by `--config FILE`.");
 }
@@ -54,13 +56,22 @@ pub(crate) fn run(globals: &Globals, args: &VerifyArgs) -> Outcome {
         if let Some(bar) = progress {
             bar.finish_and_clear();
         }
+        if verdict.checkpoint_unusable {
+            return Err(Refusal::new(&CHECKPOINT_UNUSABLE, verdict.detail).into());
+        }
         out.data(&verdict, told)?;
         Ok(if verdict.ok { ExitCode::Ok } else { ExitCode::CheckFailed })
     })
 }
 
 fn existing(file: PathBuf) -> Result<PathBuf, Refusal> {
-    if file.exists() { Ok(file) } else { Err(Refusal::new(&LOG_MISSING, format!("{} does not exist", file.display()))) }
+    match std::fs::metadata(&file) {
+        Ok(_) => Ok(file),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Refusal::new(&LOG_MISSING, format!("{} does not exist", file.display()))),
+        Err(e) => {
+            Err(Refusal::new(&LOG_MISSING, format!("{}: {e}", file.display())).with_fix("Give this user access to the data directory."))
+        }
+    }
 }
 
 fn public_key(path: &Path) -> Result<Ed25519Public, Refusal> {

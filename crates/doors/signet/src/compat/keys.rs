@@ -1,6 +1,7 @@
 //! Every key of Kaa's chapter 18.3 and the common 18.1, once: its name, type, default and meaning here. The reader, the overrides by
 //! environment, the warnings about unknown names and the page of the reference come from this one table.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use serde::Serialize;
 use signet_model::TenantId;
 use zeroize::Zeroizing;
 
-use crate::config::{Count, HttpUrl, Instance, Raw, Set, Setting, quoted, words};
+use crate::config::{Count, HttpUrl, Instance, Raw, Set, Setting, quoted, words, wrong};
 
 words! {
     /// How PostgreSQL is talked to, as libpq names it.
@@ -44,6 +45,7 @@ impl std::fmt::Debug for Hidden {
 impl Setting for Hidden {
     const WANTED: &'static str = "a text";
     const EXAMPLE: &'static str = "";
+    const SECRET: bool = true;
 
     fn read(raw: &Raw) -> Option<Self> {
         raw.text().filter(|text| !text.contains('\0')).map(Self::of)
@@ -66,7 +68,7 @@ pub(crate) struct KeyEntry {
     /// What it means here.
     pub(crate) doc: &'static str,
     /// What a value must be.
-    pub(crate) wanted: &'static str,
+    pub(crate) wanted: Cow<'static, str>,
     /// Its value as shown, secrets masked; none when unset.
     pub(crate) value: Option<String>,
     /// Whether file or environment gave it.
@@ -100,7 +102,7 @@ macro_rules! keys {
                 match key {
                     $($key => match <$ty as Setting>::read(raw) {
                         Some(value) => { self.$field = value; self.given.insert($key); Set::Done }
-                        None => Set::Wrong(<$ty as Setting>::WANTED),
+                        None => wrong::<$ty>(raw),
                     },)+
                     _ => Set::Unknown,
                 }
@@ -111,7 +113,7 @@ macro_rules! keys {
                 vec![$(KeyEntry {
                     key: $key,
                     doc: concat!($($doc),+),
-                    wanted: <$ty as Setting>::WANTED,
+                    wanted: <$ty as Setting>::wanted(),
                     value: self.$field.shown(),
                     given: self.given.contains($key),
                 }),+]

@@ -9,7 +9,7 @@ use signet_model::{Refusal, log_text};
 
 use super::keys::{CcmKeys, WITHOUT_EFFECT, variable};
 use super::yaml::{self, Found};
-use crate::config::{CONFIG_SYNTAX, CONFIG_VALUE, Raw, Set, nearest, read_text};
+use crate::config::{CONFIG_SYNTAX, CONFIG_VALUE, Raw, Set, Wrong, nearest, read_text};
 
 /// Most unknown keys that are told one by one.
 const MOST_TOLD: usize = 50;
@@ -61,8 +61,8 @@ pub(crate) fn apply_text(keys: &mut CcmKeys, text: &str, name: &str, warnings: &
         }
         match keys.set(&key, &raw.unwrap_or(Raw::Other("nothing"))) {
             Set::Done => {}
-            Set::Wrong(wanted) => {
-                return Err(Refusal::new(&CONFIG_VALUE, format!("{place}: key `{key}` wants {wanted}, found {kind}"))
+            Set::Wrong(Wrong { wanted, seen }) => {
+                return Err(Refusal::new(&CONFIG_VALUE, format!("{place}: key `{key}` wants {wanted}, found {seen}"))
                     .with_fix(format!("Give `{key}` {wanted}; docs/reference/compat-kaa-ccm.md lists every key.")));
             }
             Set::Unknown if is_section(keys, &key) => {
@@ -114,9 +114,9 @@ fn apply_environment(keys: &mut CcmKeys, variables: &BTreeMap<OsString, OsString
         let Some(text) = value.to_str() else {
             return Err(Refusal::new(&CONFIG_VALUE, format!("{named} is not UTF-8")));
         };
-        if keys.set(known.key, &Raw::Environment(text.to_owned())) != Set::Done {
-            return Err(Refusal::new(&CONFIG_VALUE, format!("{named} wants {}", known.wanted))
-                .with_fix(format!("Give {name} {}, or unset it.", known.wanted)));
+        if let Set::Wrong(Wrong { wanted, seen }) = keys.set(known.key, &Raw::Environment(text.to_owned())) {
+            return Err(Refusal::new(&CONFIG_VALUE, format!("{named} wants {wanted}, found {seen}"))
+                .with_fix(format!("Give {name} {wanted}, or unset it.")));
         }
     }
     Ok(())

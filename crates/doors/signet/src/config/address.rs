@@ -93,6 +93,7 @@ pub(crate) enum DatabaseUrl {
 impl Setting for DatabaseUrl {
     const WANTED: &'static str = "\"sqlite\" or \"postgres://USER@HOST:PORT/DATABASE\"";
     const EXAMPLE: &'static str = "\"sqlite\"";
+    const SECRET: bool = true;
 
     fn read(raw: &Raw) -> Option<Self> {
         let text = raw.text()?;
@@ -133,6 +134,7 @@ impl NatsUrl {
 impl Setting for NatsUrl {
     const WANTED: &'static str = "\"nats://HOST:PORT\" or \"tls://HOST:PORT\"";
     const EXAMPLE: &'static str = "\"nats://127.0.0.1:4222\"";
+    const SECRET: bool = true;
 
     fn read(raw: &Raw) -> Option<Self> {
         Self::parse(raw.text()?)

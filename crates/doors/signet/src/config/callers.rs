@@ -16,6 +16,7 @@ pub(crate) struct Issuers(pub(crate) Vec<(TenantId, String)>);
 impl Setting for Issuers {
     const WANTED: &'static str = "an array of up to 1000 texts \"TENANT=https://ISSUER\", no issuer twice";
     const EXAMPLE: &'static str = "[\"default=https://id.example/realms/default\"]";
+    const SECRET: bool = true;
 
     fn read(raw: &Raw) -> Option<Self> {
         let words: Vec<String> = match raw {

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use signet_model::{Refusal, log_text};
 
 use super::nearest::nearest;
-use super::schema::{Set, Settings};
+use super::schema::{Set, Settings, Wrong};
 use super::value::Raw;
 use super::{CONFIG_UNKNOWN_KEY, CONFIG_VALUE};
 
@@ -48,8 +48,10 @@ fn apply(settings: &mut Settings, name: &OsStr, value: &OsStr) -> Result<(), Ref
         Set::Done => Ok(()),
         // Every entry's name is one that `set` knows; were it not, the variable is unknown all the same.
         Set::Unknown => Err(Refusal::new(&CONFIG_UNKNOWN_KEY, format!("environment variable `{variable}` is unknown"))),
-        Set::Wrong(wanted) => Err(Refusal::new(&CONFIG_VALUE, format!("environment variable `{variable}` wants {wanted}"))
-            .with_fix(format!("Give `{variable}` {wanted}, without the quotes, or unset it."))),
+        Set::Wrong(Wrong { wanted, seen }) => {
+            Err(Refusal::new(&CONFIG_VALUE, format!("environment variable `{variable}` wants {wanted}, found {seen}"))
+                .with_fix(format!("Give `{variable}` {wanted}, without the quotes, or unset it.")))
+        }
     }
 }
 

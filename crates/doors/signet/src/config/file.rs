@@ -10,7 +10,7 @@ use signet_model::{Refusal, log_text};
 use toml::de::{DeTable, DeValue};
 
 use super::nearest::nearest;
-use super::schema::{Set, Settings};
+use super::schema::{Set, Settings, Wrong};
 use super::value::Raw;
 use super::{CONFIG_ENCODING, CONFIG_SYNTAX, CONFIG_UNKNOWN_KEY, CONFIG_UNREADABLE, CONFIG_VALUE};
 
@@ -72,8 +72,10 @@ fn set(settings: &mut Settings, section: &str, key: &str, value: &DeValue<'_>, p
     let name = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
     match settings.set(section, key, &raw) {
         Set::Done => Ok(()),
-        Set::Wrong(wanted) => Err(Refusal::new(&CONFIG_VALUE, format!("{place}: key `{name}` wants {wanted}, found {}", raw.kind()))
-            .with_fix(format!("Give `{name}` {wanted}; `signet config sample` shows its range and an example."))),
+        Set::Wrong(Wrong { wanted, seen }) => {
+            Err(Refusal::new(&CONFIG_VALUE, format!("{place}: key `{name}` wants {wanted}, found {seen}"))
+                .with_fix(format!("Give `{name}` {wanted}; `signet config sample` shows an example.")))
+        }
         Set::Unknown => {
             let entries = settings.entries();
             let here = entries.iter().filter(|e| e.section == section).map(|e| e.key);
@@ -156,7 +158,20 @@ mod tests {
     }
 
     #[test]
-    fn wrong_values_name_their_key_and_never_the_value() {
+    fn wrong_values_are_shown_with_the_range_unless_they_may_be_secret() {
+        for (text, seen, range) in [
+            ("[database]\nmax_connections = 0", "found 0", "from 1 to 500"),
+            ("[standing]\nreconcile_interval = \"0s\"", "found \"0s\"", "from 1ms to 36525d"),
+            ("roles = [\"api\", \"gateway\"]", "found [\"api\", \"gateway\"]", "\"api\" and \"worker\""),
+            ("[nats]\nurl = \"http://u:topsecret@h\"", "found a string", "nats://"),
+        ] {
+            let detail = refused(text).detail;
+            assert!(detail.contains(seen) && detail.contains(range) && !detail.contains("topsecret"), "{detail}");
+        }
+    }
+
+    #[test]
+    fn wrong_values_name_their_key_and_no_secret() {
         for (text, key) in [
             ("roles = \"api\"", "`roles`"),
             ("roles = []", "`roles`"),

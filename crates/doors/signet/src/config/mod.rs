@@ -3,6 +3,7 @@
 
 mod address;
 mod callers;
+mod check;
 mod choice;
 mod environment;
 mod file;
@@ -15,6 +16,7 @@ mod value;
 
 pub(crate) use address::{Address, DatabaseUrl, NatsUrl, SecretUrl};
 pub(crate) use callers::Issuers;
+pub(crate) use check::check;
 pub(crate) use choice::{LogFormat, LogLevel, Role, words};
 pub(crate) use environment::apply_environment;
 #[cfg(test)]
@@ -24,8 +26,8 @@ pub(crate) use layers::{settings_of_serve, settings_of_up};
 pub(crate) use nearest::nearest;
 pub(crate) use outward::{HttpUrl, Networks};
 pub(crate) use sample::{sample, show};
-pub(crate) use schema::{Limits, Oidc, Set, Settings, TenantManager, Tls};
-pub(crate) use value::{Count, Instance, Raw, Setting, Span, quoted};
+pub(crate) use schema::{Limits, Oidc, Set, Settings, TenantManager, Tls, Wrong};
+pub(crate) use value::{Count, Instance, Raw, Setting, Span, quoted, wrong};
 
 signet_model::reasons! {
     /// The configuration names a key that does not exist.

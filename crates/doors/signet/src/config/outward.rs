@@ -11,6 +11,7 @@ pub(crate) struct HttpUrl(pub(crate) String);
 impl Setting for HttpUrl {
     const WANTED: &'static str = "a URL as \"https://HOST[:PORT][/PATH]\", without user name and fragment";
     const EXAMPLE: &'static str = "\"https://tenant-manager.example\"";
+    const SECRET: bool = true;
 
     fn read(raw: &Raw) -> Option<Self> {
         let text = raw.text()?;

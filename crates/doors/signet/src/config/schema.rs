@@ -1,6 +1,7 @@
 //! Every key of `signet.toml`, once: its type, default and explanation. The parser, the overrides by environment, `config
 //! show`, `config sample` and the list of known names all come from this one table.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::address::{Address, DatabaseUrl, NatsUrl};
 use super::callers::Issuers;
 use super::choice::{CustodyKind, LogFormat, LogLevel, Roles};
 use super::outward::{HttpUrl, Networks};
-use super::value::{Count, Instance, Raw, Setting, Span};
+use super::value::{Count, Instance, Raw, Setting, Span, wrong};
 
 /// One key with what it holds now.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub(crate) struct Entry {
     /// What it is for.
     pub(crate) doc: &'static str,
     /// What a value must be.
-    pub(crate) wanted: &'static str,
+    pub(crate) wanted: Cow<'static, str>,
     /// An example, for keys without a default.
     pub(crate) example: &'static str,
     /// Its value as TOML, secrets masked; none when unset.
@@ -45,14 +46,23 @@ impl Entry {
 }
 
 /// What came of setting a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Set {
     /// Done.
     Done,
     /// There is no such key.
     Unknown,
-    /// The value is not what the key wants; in words.
-    Wrong(&'static str),
+    /// The value is not what the key wants.
+    Wrong(Wrong),
+}
+
+/// What is wrong with a value, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    /// What the key wants, with its range.
+    pub(crate) wanted: Cow<'static, str>,
+    /// What was found: the value, or its type alone where it may be a secret.
+    pub(crate) seen: String,
 }
 
 macro_rules! settings {
@@ -81,7 +91,7 @@ macro_rules! settings {
                 match (section, key) {
                     $($(($name, stringify!($key)) => match <$ty as Setting>::read(raw) {
                         Some(value) => { self.$section.$key = value; Set::Done }
-                        None => Set::Wrong(<$ty as Setting>::WANTED),
+                        None => wrong::<$ty>(raw),
                     },)+)+
                     _ => Set::Unknown,
                 }
@@ -94,7 +104,7 @@ macro_rules! settings {
                     section_doc: $section_doc,
                     key: stringify!($key),
                     doc: concat!($($doc),+),
-                    wanted: <$ty as Setting>::WANTED,
+                    wanted: <$ty as Setting>::wanted(),
                     example: <$ty as Setting>::EXAMPLE,
                     value: self.$section.$key.shown(),
                 }),+),+]

@@ -1,9 +1,14 @@
 //! The types of single settings: each reads itself from the file or from an environment variable and writes itself back as
 //! TOML, so that check, show and sample cannot drift apart.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use signet_model::log_text;
+
+use super::schema::{Set, Wrong};
 
 /// A value as found, before it has a type.
 #[derive(Clone, Debug)]
@@ -23,7 +28,7 @@ pub(crate) enum Raw {
 }
 
 impl Raw {
-    /// What was found, in words; never the value, which may be a secret.
+    /// What was found, in words; never the value.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a string",
@@ -33,6 +38,19 @@ impl Raw {
             Self::Other(kind) => kind,
             Self::Environment(_) => "a text",
         }
+    }
+
+    /// What was found, for the one who wrote it; only for settings that hold no secret.
+    fn seen(&self) -> String {
+        let text = match self {
+            Self::Text(text) => quoted(text),
+            Self::Environment(text) => format!("`{text}`"),
+            Self::Integer(number) => number.to_string(),
+            Self::Boolean(value) => value.to_string(),
+            Self::List(words) => format!("[{}]", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", ")),
+            Self::Other(kind) => (*kind).to_owned(),
+        };
+        log_text(&text, 120)
     }
 
     /// The text of a string or of an environment variable.
@@ -50,6 +68,12 @@ pub(crate) trait Setting: Sized {
     const WANTED: &'static str;
     /// An example in TOML, for keys that are unset by default.
     const EXAMPLE: &'static str;
+    /// Whether its text may hold a secret: then a wrong value is told by its type alone.
+    const SECRET: bool = false;
+    /// What is wanted, in words, with the range where it has one.
+    fn wanted() -> Cow<'static, str> {
+        Cow::Borrowed(Self::WANTED)
+    }
     /// Reads it; none when the value is not as wanted.
     fn read(raw: &Raw) -> Option<Self>;
     /// Writes it as TOML; none when unset.
@@ -60,6 +84,12 @@ pub(crate) trait Setting: Sized {
     }
 }
 
+/// A value that a setting of type `T` does not take, as [`Set::Wrong`].
+pub(crate) fn wrong<T: Setting>(raw: &Raw) -> Set {
+    let seen = if T::SECRET { raw.kind().to_owned() } else { raw.seen() };
+    Set::Wrong(Wrong { wanted: T::wanted(), seen })
+}
+
 /// A TOML basic string.
 pub(crate) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
@@ -68,6 +98,11 @@ pub(crate) fn quoted(text: &str) -> String {
 impl<T: Setting> Setting for Option<T> {
     const WANTED: &'static str = T::WANTED;
     const EXAMPLE: &'static str = T::EXAMPLE;
+    const SECRET: bool = T::SECRET;
+
+    fn wanted() -> Cow<'static, str> {
+        T::wanted()
+    }
 
     fn read(raw: &Raw) -> Option<Self> {
         T::read(raw).map(Some)
@@ -86,6 +121,7 @@ impl<T: Setting> Setting for Option<T> {
 impl Setting for String {
     const WANTED: &'static str = "a string";
     const EXAMPLE: &'static str = "\"\"";
+    const SECRET: bool = true;
 
     fn read(raw: &Raw) -> Option<Self> {
         raw.text().filter(|t| !t.is_empty() && !t.chars().any(char::is_control)).map(str::to_owned)
@@ -138,6 +174,10 @@ impl<const LOW: u32, const HIGH: u32> Setting for Count<LOW, HIGH> {
     const WANTED: &'static str = "a whole number within its range";
     const EXAMPLE: &'static str = "1";
 
+    fn wanted() -> Cow<'static, str> {
+        Cow::Owned(format!("a whole number from {LOW} to {HIGH}"))
+    }
+
     fn read(raw: &Raw) -> Option<Self> {
         let number = match raw {
             Raw::Integer(number) => u32::try_from(*number).ok()?,
@@ -189,7 +229,7 @@ impl fmt::Display for Span {
 }
 
 impl Setting for Span {
-    const WANTED: &'static str = "a length of time such as \"30s\" (ms, s, m, h, d)";
+    const WANTED: &'static str = "a length of time such as \"30s\" (ms, s, m, h, d), from 1ms to 36525d";
     const EXAMPLE: &'static str = "\"30s\"";
 
     fn read(raw: &Raw) -> Option<Self> {

@@ -10,7 +10,7 @@ const LEAST_FREE_BYTES: u64 = 64 * 1024 * 1024;
 
 pub(super) fn all(patient: &Patient<'_>) -> Vec<Check> {
     let dir = patient.data_dir;
-    if !dir.exists() {
+    if matches!(std::fs::metadata(dir), Err(e) if e.kind() == std::io::ErrorKind::NotFound) {
         let fix = "It is made at the first start: `signet up`, or name another with `--data-dir DIR`.";
         return vec![Check::failed("data directory", format!("{} does not exist", dir.display()), fix)];
     }
@@ -78,6 +78,9 @@ fn secret(name: &'static str, path: &PathBuf, refused_when_wide: bool) -> Check 
     let fix = format!("`chmod 600 {shown}`");
     match mode & 0o077 {
         0 => Check::fine(name, format!("{shown}, mode {mode:04o}")),
+        _ if signet_custody::secret_file::is_credential(path) => {
+            Check::fine(name, format!("{shown}, presented by systemd to this service alone"))
+        }
         _ if refused_when_wide => Check::failed(name, format!("{shown} has mode {mode:04o}: a server refuses it"), fix),
         _ => Check::warning(name, format!("{shown} has mode {mode:04o}: others can read it"), fix),
     }

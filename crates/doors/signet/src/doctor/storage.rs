@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use signet_bus::BusState;
-use signet_db::{Db, Statement, params};
+use signet_db::{Db, DbError, Statement, params};
 use signet_pki::{LeafFacts, pem};
 
 use super::{Check, Patient};
@@ -62,14 +62,31 @@ async fn database(patient: &Patient<'_>) -> Vec<Check> {
     }
     let db = match database::open(settings, patient.data_dir).await {
         Ok(db) => db,
-        Err(error) => return vec![Check::failed(NAME, error.to_string(), error.reason().fix)],
+        Err(error) => return vec![Check::failed(NAME, error.to_string(), fix_of(&error))],
     };
     let answers = match db.ping().await {
         Ok(()) => vec![Check::fine(NAME, db.place()), schema(&db).await],
-        Err(error) => vec![Check::failed(NAME, format!("{}: {error}", db.place()), error.reason().fix)],
+        Err(error) => vec![Check::failed(NAME, seen_at(&db.place(), &error), fix_of(&error))],
     };
     db.close().await;
     answers
+}
+
+/// Where and what, each once: most errors name their place already.
+fn seen_at(place: &str, error: &DbError) -> String {
+    let text = error.to_string();
+    if text.contains(place) { text } else { format!("{place}: {text}") }
+}
+
+/// What mends it. The reason's own advice sends a caller to this very check.
+fn fix_of(error: &DbError) -> &'static str {
+    match error {
+        DbError::Unavailable(_) | DbError::Timeout => {
+            "Start PostgreSQL, or correct `database.url`, its user or its password; `psql URL` from this machine shows the same. A running Signet connects again by itself."
+        }
+        DbError::Busy => "Another writer holds the database: look for a program beside Signet that has it open.",
+        error => error.reason().fix,
+    }
 }
 
 /// Whether the tables are those of this program.
@@ -133,7 +150,9 @@ fn certificate(patient: &Patient<'_>) -> Check {
         Some(path) => (path.clone(), "Put a renewed certificate in its place, then send SIGHUP (`systemctl reload signet`)."),
         None => (own, "A running server renews it by itself; start one."),
     };
-    let read = std::fs::read(&path).map_err(|e| e.to_string());
+    let bytes = std::fs::read(&path);
+    let absent = matches!(&bytes, Err(e) if e.kind() == std::io::ErrorKind::NotFound);
+    let read = bytes.map_err(|e| e.to_string());
     let facts = read.and_then(|text| {
         let chain = pem::certificates(&text).map_err(|e| e.to_string())?;
         let leaf = chain.first().ok_or_else(|| "no certificate in it".to_owned())?;
@@ -141,7 +160,7 @@ fn certificate(patient: &Patient<'_>) -> Check {
     });
     let now = crate::clock::now();
     match facts {
-        Err(_) if patient.settings.tls.cert_file.is_none() && !path.exists() => {
+        Err(_) if patient.settings.tls.cert_file.is_none() && absent => {
             Check::warning(NAME, format!("{} does not exist", path.display()), "It is made at the first start of a server.")
         }
         Err(why) => Check::failed(NAME, format!("{}: {why}", path.display()), "Name a readable PEM file by `tls.cert_file`."),

@@ -14,7 +14,7 @@ use signet_model::{Caller, Refusal};
 use crate::clock::SystemClock;
 use crate::config::{DatabaseUrl, Settings};
 use crate::database;
-use crate::lifecycle::{Shape, make_data_dir, seal_key_file};
+use crate::lifecycle::{Shape, Trouble, make_data_dir, open_seal_key, seal_key_file};
 
 /// An open target.
 pub(crate) struct Target {
@@ -41,7 +41,7 @@ impl Target {
         let db = database::open(settings, &data_dir).await.map_err(|error| fault(&error))?;
         database::migrate(&db).await.map_err(|error| fault(&error))?;
         let sealer = match seal_key_file(settings, shape, &data_dir) {
-            Some(file) => KeyFileSealer::open_or_create(&file, entropy.as_ref())?,
+            Some(file) => open_seal_key(&file, &db, entropy.as_ref()).await.map_err(Trouble::refusal)?,
             None => {
                 let key = shared_seal_key(&db, entropy.as_ref()).await.map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
                 KeyFileSealer::of_key(&key, std::path::Path::new("the database"))?

@@ -24,6 +24,7 @@ use super::listeners::{self, API, HTTP, Listeners, MANAGEMENT};
 use super::notify::Notifier;
 use super::ports::Addresses;
 use super::reasons::DATA_DIR_UNUSABLE;
+use super::seal::{check_seal_key, open_seal_key};
 use super::shape::{SealPlace, Shape};
 use super::tls::Certificates;
 use super::{Launch, metrics};
@@ -141,13 +142,13 @@ pub(crate) async fn lay(launch: &Launch) -> Result<Foundation, Refusal> {
 pub(crate) async fn build(launch: &Launch, foundation: &Foundation, notifier: &Notifier) -> Result<House, Refusal> {
     let settings = &launch.settings;
     let in_file = seal_key_file(settings, &launch.shape, foundation.data_dir());
-    let in_file = in_file.map(|path| KeyFileSealer::open_or_create(&path, foundation.entropy.as_ref())).transpose()?;
+    in_file.as_deref().map_or(Ok(()), check_seal_key)?;
     let bus = message_bus::open(settings, launch.shape.nats_login.clone()).await.map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
     let waiting = Waiting { foundation, notifier };
     let db = waiting.until_there(|| database::open(settings, foundation.data_dir())).await?;
     waiting.until_there(|| database::migrate(&db)).await?;
     let sealer: Arc<dyn Sealer> = match in_file {
-        Some(sealer) => Arc::new(sealer),
+        Some(path) => Arc::new(waiting.until_there(|| open_seal_key(&path, &db, foundation.entropy.as_ref())).await?),
         None => {
             let key = waiting.until_there(|| shared_seal_key(&db, foundation.entropy.as_ref())).await?;
             Arc::new(KeyFileSealer::of_key(&key, Path::new("the database"))?)
@@ -202,6 +203,15 @@ pub(crate) enum Trouble {
     Passing(Refusal),
     /// Somebody has to do something.
     Lasting(Refusal),
+}
+
+impl Trouble {
+    /// What it is, for those who do not wait.
+    pub(crate) fn refusal(self) -> Refusal {
+        match self {
+            Self::Passing(refusal) | Self::Lasting(refusal) => refusal,
+        }
+    }
 }
 
 impl From<DbError> for Trouble {

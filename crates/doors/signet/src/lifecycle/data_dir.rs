@@ -26,7 +26,7 @@ impl DataDir {
         let path = make(path)?;
         let lock_path = path.join(LOCK_FILE);
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&lock_path);
-        let mut lock = opened.map_err(|e| unusable(&path, &format!("{} cannot be opened: {e}", lock_path.display())))?;
+        let mut lock = opened.map_err(|e| unusable(&path, &format!("is no place for its {LOCK_FILE}, which cannot be opened: {e}")))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -40,13 +40,30 @@ impl DataDir {
             Err(TryLockError::Error(e)) => return Err(unusable(&path, &format!("its lock cannot be taken: {e}"))),
         }
         let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
-        written.map_err(|e| unusable(&path, &format!("{} cannot be written: {e}", lock_path.display())))?;
+        written.map_err(|e| unusable(&path, &format!("is no place for its {LOCK_FILE}, which cannot be written: {e}")))?;
+        warn_of_others(&path);
         Ok(Self { path, _lock: lock })
     }
 
     /// The directory, absolute.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// The mode of a file or directory to which others than its owner have any right; none where nobody has, or nothing is there.
+pub(crate) fn mode_for_others(path: &Path) -> Option<u32> {
+    let mode = std::fs::metadata(path).ok()?.mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+/// A directory and a token of an earlier start that others may read are worth a warning, and no more (design 10).
+fn warn_of_others(path: &Path) {
+    for (what, path, narrow) in [("data directory", path.to_path_buf(), "700"), ("operator token", path.join("operator.token"), "600")] {
+        if let Some(mode) = mode_for_others(&path) {
+            let fix = format!("chmod {narrow} {}", path.display());
+            tracing::warn!(event = "data-dir.open-to-others", what, path = %path.display(), mode = %format_args!("{mode:04o}"), fix);
+        }
     }
 }
 
@@ -113,6 +130,27 @@ mod tests {
         drop(held);
         assert_eq!(holder(&path), None);
         DataDir::hold(&path).unwrap();
+    }
+
+    #[test]
+    fn rights_of_others_are_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("operator.token");
+        std::fs::write(&file, "x").unwrap();
+        for (mode, seen) in [(0o600, None), (0o400, None), (0o644, Some(0o644)), (0o640, Some(0o640)), (0o602, Some(0o602))] {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(mode_for_others(&file), seen, "{mode:o}");
+        }
+        assert_eq!(mode_for_others(&dir.path().join("none")), None);
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_opened_is_named_once() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join(LOCK_FILE)).unwrap();
+        let refusal = DataDir::hold(dir.path()).unwrap_err();
+        assert_eq!(refusal.detail.matches(&*dir.path().to_string_lossy()).count(), 1, "{}", refusal.detail);
+        assert!(refusal.detail.contains(LOCK_FILE), "{}", refusal.detail);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod metrics;
 mod notify;
 mod ports;
 mod reasons;
+mod seal;
 mod shape;
 mod signals;
 mod tenant_manager;
@@ -28,13 +29,14 @@ use signet_model::{Refusal, kinds};
 use crate::cli::Output;
 use crate::config::Settings;
 
-pub(crate) use boot::seal_key_file;
+pub(crate) use boot::{Trouble, seal_key_file};
 pub(crate) use callers::outbound as issuers_client;
-pub(crate) use data_dir::{holder, make as make_data_dir};
+pub(crate) use data_dir::{holder, make as make_data_dir, mode_for_others};
 pub(crate) use first_start::keep as keep_operator_token;
 pub(crate) use hardening::may_lock_all;
 pub(crate) use ports::ListenFlag;
 pub(crate) use reasons::REASONS;
+pub(crate) use seal::{missing as seal_key_missing, open_seal_key};
 pub(crate) use shape::{SealPlace, Shape};
 
 use signals::{Signals, Wish};

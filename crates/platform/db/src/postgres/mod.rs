@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 pub use session::PgSession;
+pub(crate) use target::check_url;
 
 use crate::{DatabaseConfig, DbError, Row, Statement};
 use link::Purpose;

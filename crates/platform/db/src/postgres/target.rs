@@ -29,13 +29,7 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn parse(config: &DatabaseConfig) -> Result<Self, DbError> {
         let Parts { url, mode, ca_file } = Parts::of(&config.url)?;
-        let mut parsed: Config = url.parse().map_err(|_| {
-            // The parser's own text could quote the URL.
-            DbError::InvalidUrl("database.url is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…".to_owned())
-        })?;
-        if parsed.get_hosts().is_empty() {
-            return Err(DbError::InvalidUrl("database.url names no host".to_owned()));
-        }
+        let mut parsed = parsed(&url)?;
         let ca_file = config.ca_file.clone().or(ca_file);
         let mode = match (mode, &ca_file) {
             (Some(mode), _) => mode,
@@ -68,6 +62,19 @@ impl Target {
         let tls = trust.map(|trust| tls::connector(trust, ca_file.as_deref())).transpose()?;
         Ok(Self { config: parsed, tls, place, deadline: config.deadline })
     }
+}
+
+/// Whether a URL can be used, as far as it alone shows.
+pub(crate) fn check_url(url: &str) -> Result<(), DbError> {
+    parsed(&Parts::of(url)?.url).map(|_| ())
+}
+
+fn parsed(url: &str) -> Result<Config, DbError> {
+    let parsed: Config = url.parse().map_err(|_| {
+        // The parser's own text could quote the URL.
+        DbError::InvalidUrl("database.url is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…".to_owned())
+    })?;
+    if parsed.get_hosts().is_empty() { Err(DbError::InvalidUrl("database.url names no host".to_owned())) } else { Ok(parsed) }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -71,6 +71,10 @@ macro_rules! drive {
     }};
 }
 
+/// Headers of one request that are read at all: more than are taken, so that the refusal can be said in words. A request of more
+/// is answered a bare 431 by the library.
+const MAX_HEADERS_READ: usize = 256;
+
 impl Connection {
     pub(crate) async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: T, protocol: Protocol) {
         let (activity, unread) = (Activity::new(), Arc::default());
@@ -82,6 +86,8 @@ impl Connection {
             Protocol::Http1 => {
                 let mut builder = http1::Builder::new();
                 builder.timer(TokioTimer::new()).header_read_timeout(self.limits.head);
+                // The library's own bound is answered without a word; ours comes first.
+                builder.max_headers(MAX_HEADERS_READ);
                 builder.max_header_size(head_bytes).max_buf_size(head_bytes.saturating_add(16 * 1024));
                 drive!(builder.serve_connection(io, exchange), self, activity);
             }

@@ -41,6 +41,10 @@ impl Fault {
             Self::Malformed(why) => Refusal::new(&reasons::BODY_MALFORMED, format!("{place} is not acceptable JSON: {why}")),
             Self::Duplicate(path) => Refusal::new(&reasons::BODY_MALFORMED, format!("{place} has `{}` more than once", name(&path))),
             Self::Nul(path) if path.is_empty() => Refusal::new(&reasons::INPUT_NUL, format!("{place} holds a NUL character")),
+            // A password has a reason of its own for it, the same here and on the command line.
+            Self::Nul(path) if path == "password" => {
+                Refusal::new(&signet_crypto::PASSWORD_NUL, format!("`password` of {place} holds a NUL character"))
+            }
             Self::Nul(path) => Refusal::new(&reasons::INPUT_NUL, format!("`{}` of {place} holds a NUL character", name(&path))),
             Self::Unknown { path, known } => {
                 let known = if known.is_empty() { String::new() } else { format!("; known here: {}", known.join(", ")) };

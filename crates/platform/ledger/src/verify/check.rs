@@ -165,11 +165,11 @@ impl Check {
     /// Puts the result into its form.
     pub(crate) fn verdict(&self, result: Result<String, Fault>) -> Verdict {
         let (size, root) = self.summary.filter(|_| !self.anchors.is_empty()).unwrap_or_else(|| (self.tree.size(), self.tree.root()));
-        let (ok, first_bad, kind, detail) = match result {
-            Ok(detail) => (true, None, None, detail),
-            Err(fault) => (false, fault.first_bad, Some(fault.kind), fault.detail),
+        let (ok, first_bad, kind, detail, checkpoint_unusable) = match result {
+            Ok(detail) => (true, None, None, detail, false),
+            Err(fault) => (false, fault.first_bad, Some(fault.kind), fault.detail, fault.given),
         };
-        Verdict { ok, records: self.records, size, root: base64(&root), first_bad, kind, detail }
+        Verdict { ok, records: self.records, size, root: base64(&root), first_bad, kind, detail, checkpoint_unusable }
     }
 }
 

@@ -75,6 +75,9 @@ pub struct Verdict {
     pub kind: Option<Damage>,
     /// In words.
     pub detail: String,
+    /// The checkpoint kept elsewhere cannot be used, so nothing was verified: the caller's fault, not the log's.
+    #[serde(skip)]
+    pub checkpoint_unusable: bool,
 }
 
 /// A finding that ends the verification.
@@ -83,11 +86,17 @@ pub(crate) struct Fault {
     pub(crate) kind: Damage,
     pub(crate) first_bad: Option<u64>,
     pub(crate) detail: String,
+    /// What was given to compare with is at fault, not the log.
+    pub(crate) given: bool,
 }
 
 impl Fault {
     pub(crate) fn new(kind: Damage, first_bad: Option<u64>, detail: impl Into<String>) -> Self {
-        Self { kind, first_bad, detail: detail.into() }
+        Self { kind, first_bad, detail: detail.into(), given: false }
+    }
+
+    fn given(detail: impl Into<String>) -> Self {
+        Self { given: true, ..Self::new(Damage::Unreadable, None, detail) }
     }
 
     pub(crate) fn unreadable(error: impl std::fmt::Display) -> Self {
@@ -120,8 +129,7 @@ async fn run(options: VerifyOptions, check: &mut Check) -> Result<String, Fault>
         anchors.push(Anchor::of(&found, "checkpoints.log"));
     }
     if let Some(path) = &options.checkpoint {
-        let found = newest(path, &options.key, &lineage)?;
-        let found = found.ok_or_else(|| Fault::unreadable(format!("{}: holds no checkpoint", path.display())))?;
+        let found = kept_elsewhere(path, &options.key, &lineage)?;
         anchors.push(Anchor::of(&found, "the checkpoint kept elsewhere"));
     }
     check.expect(anchors);
@@ -147,6 +155,24 @@ fn newest(path: &Path, key: &Ed25519Public, lineage: &Lineage) -> Result<Option<
         return Err(Fault::unreadable(format!("{}: no checkpoint in it is signed by this log's key for this log", path.display())));
     }
     Ok(found)
+}
+
+/// The last checkpoint of a file that the caller names. One of this log's key but of another history is a finding about the log:
+/// it was begun anew. Anything else that is wrong with the file is the caller's to mend.
+fn kept_elsewhere(path: &Path, key: &Ed25519Public, lineage: &Lineage) -> Result<Checkpoint, Fault> {
+    let shown = path.display();
+    let text = tail(path).map_err(|e| Fault::given(format!("{shown}: {e}")))?;
+    let notes: Vec<SignedCheckpoint> = checkpoint::notes(&text).collect();
+    if notes.is_empty() {
+        return Err(Fault::given(format!("{shown}: holds no checkpoint")));
+    }
+    if let Some(found) = notes.iter().rev().find_map(|signed| trusted(signed, key, lineage)) {
+        return Ok(found.clone());
+    }
+    if notes.iter().any(|signed| checkpoint::verify(signed, key).is_some()) {
+        return Err(Fault::unreadable(format!("{shown}: its checkpoints are signed by this log's key for another history of the log")));
+    }
+    Err(Fault::given(format!("{shown}: no checkpoint in it is signed by this log's key: it is of another log")))
 }
 
 fn tail(path: &Path) -> std::io::Result<String> {

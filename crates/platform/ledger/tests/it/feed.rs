@@ -21,7 +21,7 @@ fn opened<T: serde::de::DeserializeOwned>(message: &Message, purpose: &str, key:
 }
 
 async fn ask(house: &House, after: i64, nonce: &str) -> AfterAnswer {
-    let request = serde_json::to_vec(&AfterRequest { nonce: nonce.to_owned(), after: Position::new(after) }).unwrap();
+    let request = serde_json::to_vec(&AfterRequest { nonce: nonce.to_owned(), after: Position::new(after), feed: None }).unwrap();
     let subject = Subject::new(FEED_AFTER_SUBJECT).unwrap();
     for _ in 0..50 {
         // The source subscribes while the house starts.

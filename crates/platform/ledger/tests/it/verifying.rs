@@ -165,15 +165,17 @@ async fn a_checkpoint_kept_elsewhere_shows_what_the_directory_cannot() {
 async fn what_cannot_be_read_is_said() {
     let site = log_of(Kind::SqliteInProcess, 3).await;
     let absent = verified(site.data_dir(), None, Some(site.data_dir().join("absent"))).await;
-    assert_eq!(absent.kind, Some(Damage::Unreadable), "{absent:?}");
+    assert!(absent.checkpoint_unusable && absent.kind == Some(Damage::Unreadable), "{absent:?}");
+    std::fs::write(site.data_dir().join("empty"), "").unwrap();
+    assert!(verified(site.data_dir(), None, Some(site.data_dir().join("empty"))).await.checkpoint_unusable);
     let foreign = log_of(Kind::SqliteInProcess, 3).await;
     let other = verified(site.data_dir(), None, Some(foreign.data_dir().join("checkpoints.log"))).await;
-    assert_eq!(other.kind, Some(Damage::Unreadable), "{other:?}");
+    assert!(other.checkpoint_unusable && other.detail.contains("another log"), "{other:?}");
     let copy = copied(&site);
     tamper(copy.path(), "SELECT 1 FROM audit"); // takes the -wal away, which holds whole pages
     std::fs::write(copy.path().join("signet.db"), b"not a database").unwrap();
     let garbage = verified(copy.path(), None, None).await;
-    assert_eq!(garbage.kind, Some(Damage::Unreadable), "{garbage:?}");
+    assert!(!garbage.checkpoint_unusable && garbage.kind == Some(Damage::Unreadable), "{garbage:?}");
     std::fs::remove_file(copy.path().join("signet.db")).unwrap();
     let gone = verified(copy.path(), None, None).await;
     assert_eq!(gone.kind, Some(Damage::Unreadable), "{gone:?}");

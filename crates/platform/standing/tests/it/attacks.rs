@@ -146,7 +146,7 @@ pub(crate) async fn a_replayed_nothing_new_renews_nothing(world: World) {
     provoke(&world).await;
     let question = ear.question().await;
     // "Nothing came after 2", true and signed, but of another question: an earlier one, or another view's.
-    let old = signet_model::AfterRequest { nonce: "0".repeat(32), after: Position::new(2) };
+    let old = signet_model::AfterRequest { nonce: "0".repeat(32), after: Position::new(2), feed: None };
     let nothing_new = world.source.answer(&old);
     for count in 1..=3 {
         world.foreigner.publish(&question.reply, nothing_new.clone()).await;

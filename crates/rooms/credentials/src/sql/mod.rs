@@ -44,11 +44,23 @@ impl Cursor {
     }
 }
 
-/// What a caller is told when the database fails: the reason, and nothing of the database's own words, which go to the log.
+/// What a caller is told when the database fails. Of one that is away: where it was sought and what was seen, which holds no
+/// password and no value. Of anything else the reason alone; the database's own words go to the log.
 pub(crate) fn refusal(error: DbError) -> Refusal {
     let reason = error.reason();
     tracing::warn!(event = "storage.read-failed", reason = reason.code, %error);
-    Refusal::new(reason, reason.title.trim())
+    match error {
+        DbError::Unavailable(_) | DbError::Timeout | DbError::Busy => Refusal::new(reason, error.to_string()),
+        DbError::Full(_)
+        | DbError::Constraint(_)
+        | DbError::SchemaTooNew { .. }
+        | DbError::Unsupported(_)
+        | DbError::NetworkFilesystem(_)
+        | DbError::Denied(_)
+        | DbError::Corrupt(_)
+        | DbError::InvalidUrl(_)
+        | DbError::Internal(_) => Refusal::new(reason, reason.title.trim()),
+    }
 }
 
 /// Every row, each as a value of the domain.
