@@ -9,6 +9,7 @@ mod events;
 mod import;
 mod kill;
 mod load;
+mod mended;
 mod mistakes;
 mod outage;
 mod people;

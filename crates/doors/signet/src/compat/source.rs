@@ -61,8 +61,9 @@ pub(crate) fn apply_text(keys: &mut CcmKeys, text: &str, name: &str, warnings: &
         }
         match keys.set(&key, &raw.unwrap_or(Raw::Other("nothing"))) {
             Set::Done => {}
-            Set::Wrong(Wrong { wanted, seen }) => {
-                return Err(Refusal::new(&CONFIG_VALUE, format!("{place}: key `{key}` wants {wanted}, found {seen}"))
+            // Not the value: files of others may hold secrets in any place.
+            Set::Wrong(Wrong { wanted, .. }) => {
+                return Err(Refusal::new(&CONFIG_VALUE, format!("{place}: key `{key}` wants {wanted}, found {kind}"))
                     .with_fix(format!("Give `{key}` {wanted}; docs/reference/compat-kaa-ccm.md lists every key.")));
             }
             Set::Unknown if is_section(keys, &key) => {
@@ -114,9 +115,10 @@ fn apply_environment(keys: &mut CcmKeys, variables: &BTreeMap<OsString, OsString
         let Some(text) = value.to_str() else {
             return Err(Refusal::new(&CONFIG_VALUE, format!("{named} is not UTF-8")));
         };
-        if let Set::Wrong(Wrong { wanted, seen }) = keys.set(known.key, &Raw::Environment(text.to_owned())) {
-            return Err(Refusal::new(&CONFIG_VALUE, format!("{named} wants {wanted}, found {seen}"))
-                .with_fix(format!("Give {name} {wanted}, or unset it.")));
+        if let Set::Wrong(Wrong { wanted, .. }) = keys.set(known.key, &Raw::Environment(text.to_owned())) {
+            return Err(
+                Refusal::new(&CONFIG_VALUE, format!("{named} wants {wanted}")).with_fix(format!("Give {name} {wanted}, or unset it."))
+            );
         }
     }
     Ok(())

@@ -66,6 +66,7 @@ struct ShownApiToken {
 #[schema(as = NewApiToken)]
 pub(super) struct NewApiTokenBody {
     /// What it may do
+    #[serde(deserialize_with = "tenant_role")]
     #[schema(schema_with = tenant_role_words)]
     role: Role,
     /// When it ends by itself: in the future, at most ten years from now
@@ -85,6 +86,22 @@ pub(super) struct NewPlatformTokenBody {
     expires_at: Timestamp,
     /// What it is for
     name: Option<String>,
+}
+
+/// Reads a role that a tenant can give; the one above the tenants is none of them, and a refusal does not offer it.
+fn tenant_role<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Role, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum TenantRole {
+        Auditor,
+        Operator,
+        Owner,
+    }
+    TenantRole::deserialize(deserializer).map(|role| match role {
+        TenantRole::Auditor => Role::Auditor,
+        TenantRole::Operator => Role::Operator,
+        TenantRole::Owner => Role::Owner,
+    })
 }
 
 /// A token and whether the request changed it
