@@ -182,7 +182,7 @@ fn odd_arguments_are_told_as_what_they_are() {
     let unknown = house.run_with(&["credential", "check", "bob@acme", "--password-stdin"], "pw");
     assert!(unknown.code == 3 && !unknown.stdout.contains("null"), "{unknown:?}");
     let page = house.rest().get("/api/v1/tenants/acme/credentials?limt=5");
-    assert!(page.status == 400 && page.text().contains("limit, after"), "{}", page.text());
+    assert!(page.status == 400 && page.text().contains("`limit` and `after`"), "{}", page.text());
     for form in [&["config", "show", "absent.toml"][..], &["config", "show", "--config", "absent.toml"]] {
         house.run(&[form, &["-o", "json"]].concat()).refused(6, "config.unreadable");
     }
