@@ -6,7 +6,8 @@ use signet_model::{AuditEntry, kinds};
 
 use crate::types::{
     ApiToken, CheckDecision, Credential, CredentialCheck, Deletion, Identity, MadeEndpointToken, NewApiToken, NewBasicCredential,
-    NewEndpointToken, NewIdentity, NewPassword, NewPlatformToken, NewTenant, Page, PublicKeys, Tenant, Transition, TransitionRequest,
+    NewEndpointToken, NewIdentity, NewPassword, NewPlatformToken, NewTenant, Page, PublicKeys, Tenant, TenantSummary, Transition,
+    TransitionRequest,
 };
 use crate::{Client, ClientError};
 
@@ -91,6 +92,11 @@ impl Client {
     /// One tenant.
     pub async fn tenant(&self, tenant: &str) -> Result<Tenant, ClientError> {
         self.read(&format!("/api/v1/tenants/{}", segment(tenant)?)).await
+    }
+
+    /// One tenant with what it holds, what it asks, and what somebody should look after.
+    pub async fn tenant_summary(&self, tenant: &str) -> Result<TenantSummary, ClientError> {
+        self.read(&under(tenant, "summary")?).await
     }
 
     /// Makes a tenant.

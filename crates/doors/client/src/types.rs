@@ -235,6 +235,63 @@ pub struct TransitionRequest {
     pub reason: Option<String>,
 }
 
+/// A tenant with what it holds, what it asks, and what somebody should look after.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TenantSummary {
+    /// Its name, which is its id.
+    pub id: TenantId,
+    /// Enabled, disabled or being deleted.
+    pub state: TenantState,
+    /// Since when it exists.
+    pub created_at: Timestamp,
+    /// When everything of it is removed; only of one that is being deleted.
+    #[serde(default)]
+    pub purge_at: Option<Timestamp>,
+    /// What it holds.
+    pub credentials: Holding,
+    /// When a credential of it was last used.
+    #[serde(default)]
+    pub last_used_at: Option<Timestamp>,
+    /// What it asks of those who connect.
+    pub required: Map<String, Value>,
+    /// What somebody should look after.
+    pub warnings: Vec<Warning>,
+    /// Further members.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+/// What a tenant holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Holding {
+    /// When it was counted.
+    pub counted_at: Timestamp,
+    /// False when only some were counted.
+    pub complete: bool,
+    /// By kind and state; what is not there is zero.
+    pub counts: Vec<Count>,
+}
+
+/// How many credentials of a kind are in a state.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Count {
+    /// The kind.
+    pub kind: CredentialKind,
+    /// The state.
+    pub state: CredentialState,
+    /// How many.
+    pub number: i64,
+}
+
+/// Something that somebody should look after.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Warning {
+    /// A word from a closed set.
+    pub code: String,
+    /// What it is about.
+    pub detail: String,
+}
+
 /// How a tenant is deleted.
 #[derive(Clone, Debug, Default)]
 pub struct Deletion {

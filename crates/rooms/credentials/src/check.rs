@@ -421,6 +421,7 @@ impl CredentialsRoom {
         if let Some(id) = activated {
             self.metrics.moved(CredentialKind::Basic, Some(CredentialState::Inactive), CredentialState::Active);
             self.last_use.noted(&id, scope.now());
+            self.note_use_of_tenant(&scope.tenant, scope.now());
         }
         Ok(settled)
     }
@@ -430,6 +431,7 @@ impl CredentialsRoom {
         let now = scope.now();
         if self.last_use.due(&user.id, user.last_used_at, now) {
             self.ledger.upkeep(Upkeep { statement: sql::credential::touch(&scope.tenant, &user.id, now) });
+            self.note_use_of_tenant(&scope.tenant, now);
         }
     }
 }

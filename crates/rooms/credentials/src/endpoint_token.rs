@@ -263,8 +263,8 @@ impl CredentialsRoom {
                             .with("to", to.as_str());
                         let now = scope.now();
                         let change = Change::new(record).expecting(Expect::write(rows::activate(&known, now), 1));
-                        let id = known.id.clone();
-                        Ok(Decided::commit(change, (known_as(known, verdict), Some((id, now)))))
+                        let (id, tenant) = (known.id.clone(), known.tenant.clone());
+                        Ok(Decided::commit(change, (known_as(known, verdict), Some((id, tenant, now)))))
                     }
                     (Verdict::Allowed, Outcome::NoChange) => {
                         self.note_last_use_of_token(&known);
@@ -276,9 +276,10 @@ impl CredentialsRoom {
                 }
             })
             .await?;
-        if let Some((id, now)) = activated {
+        if let Some((id, tenant, now)) = activated {
             self.metrics.moved(CredentialKind::EndpointToken, Some(CredentialState::Inactive), CredentialState::Active);
             self.last_use.noted(&id, now);
+            self.note_use_of_tenant(&tenant, now);
         }
         Ok(validated)
     }
@@ -291,6 +292,7 @@ impl CredentialsRoom {
         let now = self.clock.now();
         if self.last_use.due(&known.id, known.last_used_at, now) {
             self.ledger.upkeep(Upkeep { statement: sql::credential::touch(&known.tenant, &known.id, now) });
+            self.note_use_of_tenant(&known.tenant, now);
         }
     }
 

@@ -21,6 +21,8 @@ use crate::last_use::LastUse;
 use crate::limits::{LimitConfig, Limits};
 use crate::metrics::CredentialMetrics;
 use crate::password_pool::PasswordPool;
+use crate::sweep::MOST_IN_PAGE;
+use crate::tenant_truth::Remembered;
 use crate::tenants_seen::TenantsSeen;
 use crate::verdicts::{VerdictConfig, Verdicts};
 use crate::{rest, sql};
@@ -57,6 +59,8 @@ pub struct CredentialsConfig {
     pub verdicts: VerdictConfig,
     /// How many wrong passwords are allowed.
     pub limits: LimitConfig,
+    /// Credentials that one page of a sweep tells of, revokes or removes: 1 to 500, since a commit has its bounds.
+    pub sweep_page: u32,
 }
 
 impl CredentialsConfig {
@@ -73,6 +77,7 @@ impl CredentialsConfig {
             ep_token_length: DEFAULT_LENGTH,
             verdicts: VerdictConfig::default(),
             limits: LimitConfig::default(),
+            sweep_page: MOST_IN_PAGE,
         }
     }
 }
@@ -132,6 +137,7 @@ pub struct CredentialsRoom {
     pub(crate) pool: PasswordPool,
     pub(crate) last_use: LastUse,
     pub(crate) tenants_seen: TenantsSeen,
+    pub(crate) truth: Remembered,
     /// Told when there is something to sweep.
     pub(crate) sweeps_wait: Notify,
     authenticator: Arc<Authenticator>,
@@ -169,6 +175,7 @@ impl CredentialsRoom {
             pool,
             last_use: LastUse::new(),
             tenants_seen,
+            truth: Remembered::new(),
             sweeps_wait: Notify::new(),
             authenticator,
         }))

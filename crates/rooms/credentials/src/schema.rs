@@ -136,6 +136,14 @@ CREATE TABLE managed_tenant (
 ) {strict};
 ";
 
+/// When a credential of each tenant was last used, to the minute.
+const USES: &str = r"
+CREATE TABLE tenant_use (
+    tenant       {text_c} PRIMARY KEY,
+    last_used_at {int8} NOT NULL
+) {strict};
+";
+
 /// The room's migrations, to be run with those of the ledger and of the other rooms.
 pub fn migrations() -> Migrations {
     const STEPS: &[Migration] = &[
@@ -143,6 +151,7 @@ pub fn migrations() -> Migrations {
         Migration { version: 2, name: "applications, tokens of endpoints", sql: ENDPOINT_TOKENS },
         Migration { version: 3, name: "deleted tenants, sweeps", sql: SWEEPS },
         Migration { version: 4, name: "tenants of a Tenant Manager", sql: MANAGED_TENANTS },
+        Migration { version: 5, name: "last use of tenants", sql: USES },
     ];
     Migrations { owner: "credentials", steps: STEPS }
 }

@@ -26,7 +26,7 @@ use crate::sql::sweep::{Met, Tally};
 use crate::tenant::Tenant;
 
 /// Most credentials that one page tells of, revokes or removes.
-const MOST_IN_PAGE: u32 = 500;
+pub(crate) const MOST_IN_PAGE: u32 = 500;
 /// Most credentials that are read for one page; those that cannot be used need no event.
 const MOST_READ: u32 = 4_000;
 /// Most sweeps that are gone on with in one round.
@@ -81,6 +81,15 @@ impl Work {
             Self::Announce => "announce",
             Self::Revoke => "revoke",
             Self::Purge => "purge",
+        }
+    }
+
+    /// What to call it while it goes on.
+    pub(crate) const fn under_way(self) -> &'static str {
+        match self {
+            Self::Announce => "being-told",
+            Self::Revoke => "being-revoked",
+            Self::Purge => "being-removed",
         }
     }
 }
@@ -215,10 +224,14 @@ impl CredentialsRoom {
         }
     }
 
+    fn sweep_page(&self) -> u32 {
+        self.config.sweep_page.clamp(1, MOST_IN_PAGE)
+    }
+
     async fn read_page(&self, sweep: &Sweep) -> Result<Page, Refusal> {
         let statement = sql::sweep::credentials(&sweep.tenant, sweep.identity.as_ref(), &sweep.passed, MOST_READ);
         let met = sql::all(&self.db, statement, sql::sweep::read_met).await?;
-        Ok(cut(sweep, met, (MOST_IN_PAGE, MOST_READ)))
+        Ok(cut(sweep, met, (self.sweep_page(), MOST_READ)))
     }
 
     /// The next page of a telling.
@@ -276,18 +289,19 @@ impl CredentialsRoom {
     /// The next page of a removal.
     async fn purge(&self, sweep: &Sweep) -> Result<Change, Refusal> {
         let scope = self.sweeping_scope(&sweep.tenant);
+        let page = self.sweep_page();
         let count = |row: &signet_db::Row| Ok([row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?]);
-        let left = sql::one(&self.db, sql::sweep::left(&sweep.tenant, MOST_IN_PAGE), count).await?.unwrap_or_default();
+        let left = sql::one(&self.db, sql::sweep::left(&sweep.tenant, page), count).await?.unwrap_or_default();
         let [credentials, identities, api_tokens, applications] = left;
         let tenant = &sweep.tenant;
         let removal = if credentials > 0 {
-            Some(("credentials", credentials, sql::sweep::remove_credentials(tenant, MOST_IN_PAGE)))
+            Some(("credentials", credentials, sql::sweep::remove_credentials(tenant, page)))
         } else if identities > 0 {
-            Some(("identities", identities, sql::sweep::remove_identities(tenant, MOST_IN_PAGE)))
+            Some(("identities", identities, sql::sweep::remove_identities(tenant, page)))
         } else if api_tokens > 0 {
-            Some(("api_tokens", api_tokens, sql::sweep::remove_api_tokens(tenant, MOST_IN_PAGE)))
+            Some(("api_tokens", api_tokens, sql::sweep::remove_api_tokens(tenant, page)))
         } else if applications > 0 {
-            Some(("applications", applications, sql::sweep::remove_applications(tenant, MOST_IN_PAGE)))
+            Some(("applications", applications, sql::sweep::remove_applications(tenant, page)))
         } else {
             None
         };
@@ -305,6 +319,8 @@ impl CredentialsRoom {
             change = change
                 .expecting(Expect::guard(sql::sweep::anything_left(&sweep.tenant), 0))
                 .expecting(Expect::write(sql::tenant::delete(&tenant.id, tenant.version), 1))
+                .effecting(sql::tenant_truth::forget_use(&tenant.id))
+                .effecting(sql::tenant_truth::forget_managed(&tenant.id))
                 .standing(StandingEntry {
                     subject: StandingSubject::Tenant(tenant.id),
                     good: false,

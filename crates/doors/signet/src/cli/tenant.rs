@@ -1,8 +1,9 @@
 //! `signet tenant`: the walls between customers.
 
 use clap::{Args, Subcommand};
-use signet_client::{Deletion, NewTenant, Page, Tenant, TransitionRequest};
-use signet_model::ExitCode;
+use serde_json::Value;
+use signet_client::{Deletion, NewTenant, Page, Tenant, TenantSummary, TransitionRequest};
+use signet_model::{CredentialKind, ExitCode};
 
 use super::confirm::confirm_consequence;
 use super::failure::Outcome;
@@ -43,7 +44,7 @@ enum TenantVerb {
     /// List tenants, newest first
     #[command(after_help = "Examples:\n  signet tenant list\n  signet tenant list --all -o json")]
     List(Paging),
-    /// Show one tenant
+    /// Show one tenant: what it holds, what it asks of those who connect, and what somebody should look after
     #[command(after_help = "Example:\n  signet tenant show acme")]
     Show {
         /// Its name
@@ -94,7 +95,7 @@ pub(crate) fn run(globals: &Globals, args: &TenantArgs) -> Outcome {
                 let page = paging.collect(async |page| client.tenants(&page).await).await?;
                 out.data(&page, listed)?;
             }
-            TenantVerb::Show { name } => out.data(&client.tenant(name).await?, shown)?,
+            TenantVerb::Show { name } => out.data(&client.tenant_summary(name).await?, truth)?,
             TenantVerb::Enable(switch) => out.data(&client.set_tenant_enabled(&switch.name, true, &switch.body()).await?, shown)?,
             TenantVerb::Disable(switch) => {
                 let what = format!("Disabling tenant {}", switch.name);
@@ -117,6 +118,40 @@ fn shown(tenant: &Tenant) -> String {
     let now = crate::clock::now();
     let mut rows = vec![("id", tenant.id.to_string()), ("state", tenant.state.to_string()), ("created", when(tenant.created_at, now))];
     rows.extend(tenant.purge_at.map(|at| ("removed", when(at, now))));
+    pairs(rows)
+}
+
+fn truth(summary: &TenantSummary) -> String {
+    let now = crate::clock::now();
+    let mut rows = vec![
+        ("id", summary.id.to_string()),
+        ("state", summary.state.to_string()),
+        ("created", when(summary.created_at, now)),
+        ("last use", summary.last_used_at.map_or_else(|| "never".to_owned(), |at| when(at, now))),
+    ];
+    rows.extend(summary.purge_at.map(|at| ("removed", when(at, now))));
+    let some = if summary.credentials.complete { "" } else { " (of the first two million only)" };
+    for kind in CredentialKind::ALL {
+        let of_kind: Vec<String> = summary
+            .credentials
+            .counts
+            .iter()
+            .filter(|count| count.kind == *kind)
+            .map(|count| format!("{} {}", count.number, count.state))
+            .collect();
+        if !of_kind.is_empty() {
+            rows.push((kind.as_str(), format!("{}{some}", of_kind.join(", "))));
+        }
+    }
+    for (name, value) in &summary.required {
+        let value = match value {
+            Value::Null => "none".to_owned(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        rows.push((name.as_str(), value));
+    }
+    rows.extend(summary.warnings.iter().map(|warning| ("warning", format!("{}: {}", warning.code, warning.detail))));
     pairs(rows)
 }
 

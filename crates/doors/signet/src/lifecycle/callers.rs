@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
+use signet_credentials::ports::Callers;
 use signet_credentials::{CredentialsRoom, People};
 use signet_http::oidc::{IssuerDirectory, IssuerList, Oidc, OidcConfig, OidcMetrics, OidcParts, TenantIssuer};
 use signet_http::{HealthLine, HealthSource};
-use signet_model::{Caller, Refusal, Scope, TraceId};
+use signet_model::{Caller, Refusal, Scope, TenantId, TraceId};
 use signet_outbound::{AddressPolicy, Outbound, OutboundConfig};
 
 use super::boot::Foundation;
@@ -50,6 +51,28 @@ pub(super) async fn admitted(
     });
     readings(&oidc).register(registry);
     Ok(People::Issuers(oidc))
+}
+
+/// What the settings say of callers, for the page of truth of a tenant.
+pub(super) struct Asked {
+    issuers: Vec<(TenantId, String)>,
+    security: bool,
+}
+
+impl Asked {
+    pub(super) fn of(settings: &Settings) -> Arc<Self> {
+        Arc::new(Self { issuers: settings.oidc.issuers.0.clone(), security: settings.security.enabled })
+    }
+}
+
+impl Callers for Asked {
+    fn issuer_of(&self, tenant: &TenantId) -> Option<String> {
+        self.issuers.iter().find(|(listed, _)| listed == tenant).map(|(_, issuer)| issuer.clone())
+    }
+
+    fn security_off(&self) -> bool {
+        !self.security
+    }
 }
 
 /// A line that `/ready` and `/health` show as long as nobody is asked who they are; none else.

@@ -135,6 +135,7 @@ impl House {
         })
         .map_err(room_refusal)?;
         first_start::furnish(&launch.shape, foundation, ledger, db, &room).await?;
+        room.know_callers(callers::Asked::of(settings));
         let client_secret = launch.shape.tenant_manager_secret.as_ref();
         let tenant_manager = tenant_manager::follow(&settings.tenant_manager, client_secret, &room, bus, sealer).await?;
         let issuers = tenant_manager.as_ref().map(TenantManager::issuers);

@@ -6,10 +6,10 @@ use std::time::Duration;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use signet_http::{Answer, Asker, Guard, Json, Listing, MaybeIdempotent, NoFilter, OptionalJson, Page, Problem, Query, Route, Scoped};
-use signet_model::{Refusal, Role, TenantId, TenantState, Timestamp, log_text};
+use signet_model::{CredentialKind, CredentialState, Refusal, Role, TenantId, TenantState, Timestamp, log_text};
 use utoipa::ToSchema;
 
-use super::{Changed, Why, page_bounds, tenant_state_words};
+use super::{Changed, Why, credential_kind_words, credential_state_words, page_bounds, tenant_state_words};
 use crate::CredentialsRoom;
 use crate::idempotency::repeating;
 use crate::reasons::{
@@ -17,6 +17,7 @@ use crate::reasons::{
 };
 use crate::sql::Cursor;
 use crate::tenant::{Deletion, SwitchedTenant, Tenant};
+use crate::tenant_truth::{Count, Truth, Warning};
 
 /// A tenant: the wall around everything of one customer
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,6 +76,106 @@ struct DeletionQuery {
     force: bool,
 }
 
+/// How many credentials of a kind are in each state
+#[derive(Debug, Serialize, ToSchema)]
+struct CountAnswer {
+    /// The kind
+    #[schema(schema_with = credential_kind_words)]
+    kind: CredentialKind,
+    /// The state
+    #[schema(schema_with = credential_state_words)]
+    state: CredentialState,
+    /// How many
+    number: i64,
+}
+
+/// What a tenant holds
+#[derive(Debug, Serialize, ToSchema)]
+struct HoldingAnswer {
+    /// When it was counted: some seconds ago where counting takes long
+    #[schema(value_type = String, format = DateTime)]
+    counted_at: Timestamp,
+    /// False when there are more than two million, and the numbers are of some of them
+    complete: bool,
+    /// By kind and state; what is not there is zero
+    counts: Vec<CountAnswer>,
+}
+
+/// What a tenant asks of those who connect
+#[derive(Debug, Serialize, ToSchema)]
+struct RequiredAnswer {
+    /// Whether only the moves of Kaa's product text are legal
+    strict_fsm: bool,
+    /// Cost of new password hashes
+    bcrypt_cost: u32,
+    /// The issuer whose people may call; null if none is known
+    issuer: Option<String>,
+    /// Who decides about the tenant: `signet` or `tenant-manager`
+    managed_by: &'static str,
+}
+
+/// Work on a tenant's credentials that is under way
+#[derive(Debug, Serialize, ToSchema)]
+struct SweepAnswer {
+    /// `being-told`, `being-revoked` or `being-removed`
+    work: &'static str,
+    /// How many were told of, revoked or removed so far
+    done: i64,
+    /// When it began
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Timestamp,
+}
+
+/// Something that somebody should look after
+#[derive(Debug, Serialize, ToSchema)]
+struct WarningAnswer {
+    /// `disabled`, `deleting`, `unregistered`, `being-told`, `being-revoked`, `being-removed`, `security-off`, `token-ends` or
+    /// `never-used`
+    code: &'static str,
+    /// What it is about
+    detail: String,
+}
+
+/// A tenant with what it holds, what it asks, and what somebody should look after
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TenantSummary)]
+struct SummaryAnswer {
+    /// The tenant
+    #[serde(flatten)]
+    tenant: TenantAnswer,
+    /// What it holds
+    credentials: HoldingAnswer,
+    /// When a credential of it was last used, to the minute; null if none was yet
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Timestamp>,
+    /// What it asks of those who connect
+    required: RequiredAnswer,
+    /// Work under way; null if none is
+    sweep: Option<SweepAnswer>,
+    /// What somebody should look after
+    warnings: Vec<WarningAnswer>,
+}
+
+impl From<Truth> for SummaryAnswer {
+    fn from(truth: Truth) -> Self {
+        let Truth { tenant, counted, last_used_at, required, sweep, warnings } = truth;
+        let counts = counted.counts.into_iter().map(|Count { kind, state, number }| CountAnswer { kind, state, number }).collect();
+        Self {
+            required: RequiredAnswer {
+                strict_fsm: required.strict_fsm,
+                bcrypt_cost: required.bcrypt_cost,
+                issuer: required.issuer,
+                managed_by: if tenant.managed { "tenant-manager" } else { "signet" },
+            },
+            tenant: tenant.into(),
+            credentials: HoldingAnswer { counted_at: counted.at, complete: counted.complete, counts },
+            last_used_at,
+            sweep: sweep.map(|sweep| SweepAnswer { work: sweep.work.under_way(), done: sweep.told, started_at: sweep.started_at }),
+            warnings: warnings.into_iter().map(|Warning { code, detail }| WarningAnswer { code, detail }).collect(),
+        }
+    }
+}
+
 pub(super) fn routes(room: &Arc<CredentialsRoom>) -> Vec<Route> {
     let switch = |path, name, summary| {
         Route::post(path, Guard::Platform).operation_id(name).summary(summary).optional_body::<Why>().answer::<ChangedTenant>(200)
@@ -112,6 +213,11 @@ pub(super) fn routes(room: &Arc<CredentialsRoom>) -> Vec<Route> {
             .summary("Shows one tenant")
             .answer::<TenantAnswer>(200)
             .handler_with(Arc::clone(room), show),
+        Route::get("/api/v1/tenants/{tenant}/summary", Guard::Tenant(Role::Auditor))
+            .operation_id("tenantSummary")
+            .summary("Shows what a tenant holds, what it asks of those who connect, and what somebody should look after")
+            .answer::<SummaryAnswer>(200)
+            .handler_with(Arc::clone(room), summary),
     ]
 }
 
@@ -191,6 +297,10 @@ fn grace(text: &str) -> Result<Duration, Refusal> {
 
 async fn show(State(room): State<Arc<CredentialsRoom>>, Scoped(scope): Scoped) -> Result<Answer<TenantAnswer>, Problem> {
     Ok(Answer::ok(room.existing_tenant(&scope).await?.into()))
+}
+
+async fn summary(State(room): State<Arc<CredentialsRoom>>, Scoped(scope): Scoped) -> Result<Answer<SummaryAnswer>, Problem> {
+    Ok(Answer::ok(room.tenant_truth(&scope).await?.into()))
 }
 
 #[cfg(test)]

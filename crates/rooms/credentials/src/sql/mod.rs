@@ -15,6 +15,7 @@ pub(crate) mod operator_token;
 mod plans;
 pub(crate) mod sweep;
 pub(crate) mod tenant;
+pub(crate) mod tenant_truth;
 
 use std::fmt::Display;
 use std::str::FromStr;

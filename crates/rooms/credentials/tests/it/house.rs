@@ -105,6 +105,7 @@ pub(crate) struct Settings {
     pub(crate) endpoint_tokens: bool,
     pub(crate) verdicts: VerdictConfig,
     pub(crate) limits: LimitConfig,
+    pub(crate) sweep_page: u32,
 }
 
 impl Default for Settings {
@@ -117,6 +118,7 @@ impl Default for Settings {
             endpoint_tokens: true,
             verdicts: VerdictConfig::default(),
             limits: LimitConfig::default(),
+            sweep_page: 500,
         }
     }
 }
@@ -314,6 +316,7 @@ impl House {
                 cm_enabled: settings.endpoint_tokens,
                 verdicts: settings.verdicts,
                 limits: settings.limits,
+                sweep_page: settings.sweep_page,
                 ..CredentialsConfig::new("ccm".parse().unwrap(), "cm".parse().unwrap())
             },
         })
@@ -350,7 +353,12 @@ impl House {
 
     /// A further replica on the same database and bus.
     pub(crate) async fn replica(&self) -> Self {
-        Self { token: self.token.clone(), ..Self::open(Arc::clone(&self.site), Settings::default()).await }
+        self.replica_with(Settings::default()).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn replica_with(&self, settings: Settings) -> Self {
+        Self { token: self.token.clone(), ..Self::open(Arc::clone(&self.site), settings).await }
     }
 
     /// Ends this process of the house and starts it anew with other settings.
