@@ -81,9 +81,12 @@ pub(crate) struct Truth {
     pub(crate) warnings: Vec<Warning>,
 }
 
+/// The last count of one tenant and until when it stands; held while it is counted anew.
+type Slot = Arc<Mutex<Option<(Instant, Counted)>>>;
+
 /// What the room remembers for it.
 pub(crate) struct Remembered {
-    counts: Cache<TenantId, Arc<Mutex<Option<(Instant, Counted)>>>>,
+    counts: Cache<TenantId, Slot>,
     uses: Cache<TenantId, Timestamp>,
     callers: std::sync::OnceLock<Arc<dyn Callers>>,
 }
