@@ -11,6 +11,7 @@ mod reads;
 mod rest;
 mod server;
 mod storm;
+mod stream;
 
 use anyhow::{Context, Result};
 use signet_testkit::TestNats;
@@ -25,8 +26,8 @@ pub(crate) const FLEET: usize = 64;
 /// The password of each of them.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
-/// Measures everything, one after the other; or one part alone: `checks`, `reads`, `ecap`, `bearer`, `pages`
-/// or `storm`.
+/// Measures everything, one after the other; or one part alone: `checks`, `reads`, `ecap`, `bearer`, `pages`,
+/// `stream` or `storm`.
 pub(crate) async fn run(only: Option<&str>) -> Result<()> {
     let wanted = |part: &str| only.is_none_or(|only| only == part);
     let binary = tokio::task::block_in_place(server::build)?;
@@ -52,10 +53,16 @@ pub(crate) async fn run(only: Option<&str>) -> Result<()> {
     pages::prepare(&rest).await?;
     storm::prepare(&rest).await?;
     server.stop()?;
-    if wanted("pages") {
+    if wanted("pages") || wanted("stream") {
         pages::insert(folder.path())?;
         let server = Server::start(&binary, folder.path(), nats.url())?;
-        pages::run(&server, &Rest::new(&server, folder.path())?).await?;
+        let rest = Rest::new(&server, folder.path())?;
+        if wanted("pages") {
+            pages::run(&server, &rest).await?;
+        }
+        if wanted("stream") {
+            stream::run(&server, &rest).await?;
+        }
         server.stop()?;
     }
     if wanted("storm") {

@@ -13,9 +13,9 @@ use super::server::Server;
 use crate::report::{Figures, head};
 
 /// The tenant of the many.
-const TENANT: &str = "million";
+pub(super) const TENANT: &str = "million";
 /// How many they are.
-const MANY: usize = 1_000_000;
+pub(super) const MANY: usize = 1_000_000;
 /// Pages read for one figure.
 const PAGES: usize = 2_000;
 

@@ -31,6 +31,17 @@ impl Rest {
         self.answer(self.client.get(format!("{}{path}", self.base)), path).await
     }
 
+    /// GET with further headers; the answer, whose body is still to be read. It may take longer than any other.
+    pub(crate) async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Result<reqwest::Response> {
+        let mut request = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.token).timeout(Duration::from_secs(600));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.with_context(|| path.to_owned())?;
+        anyhow::ensure!(response.status().is_success(), "{path}: {}", response.status());
+        Ok(response)
+    }
+
     /// POST with a JSON body; the answer.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         Ok(serde_json::from_slice(&self.answer(self.client.post(format!("{}{path}", self.base)).json(body), path).await?)?)

@@ -94,6 +94,12 @@ impl Server {
         crate::report::peak_memory_mib(&self.pid.to_string())
     }
 
+    /// Lets the peak begin anew (proc(5), `clear_refs`); the memory that it holds now, in MiB.
+    pub(crate) fn reset_peak(&self) -> Result<u64> {
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid), "5").context("clear_refs")?;
+        Ok(self.peak_mib())
+    }
+
     /// Ends it politely.
     pub(crate) fn stop(self) -> Result<()> {
         let mut child = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
