@@ -94,6 +94,10 @@ async fn a_missing_role_names_what_is_held_and_what_is_needed() {
     assert_eq!(reply.reason(), "auth.role-missing");
     let detail = reply.json()["detail"].as_str().expect("detail").to_owned();
     assert!(detail.contains("role operator") && detail.contains("role owner"), "{detail}");
+    let above = get(listener.address(), "/platform", "owner@acme").await;
+    assert_eq!(above.reason(), "auth.role-missing");
+    let fix = above.json()["fix"].as_str().expect("fix").to_owned();
+    assert!(fix.contains("platform operator") && !fix.contains("signet api-token create"), "no owner makes one: {fix}");
 }
 
 #[tokio::test]

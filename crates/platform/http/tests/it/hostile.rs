@@ -125,6 +125,17 @@ async fn long_tokens_are_taken_and_longer_ones_refused_in_words() {
 }
 
 #[tokio::test]
+async fn many_headers_are_refused_in_words() {
+    let (listener, _) = plain().await;
+    for (count, status) in [(90, 200), (150, 431), (200, 431)] {
+        let head: String = (0..count).map(|n| format!("X-{n}: {n}\r\n")).collect();
+        let reply = ask(listener.address(), "GET", "/public", &head, "").await;
+        assert_eq!(reply.status, status, "{count}");
+        assert!(status == 200 || reply.reason() == "headers.too-large", "{}", reply.body);
+    }
+}
+
+#[tokio::test]
 async fn header_floods_are_answered_431_and_cost_no_more() {
     let (listener, _) = plain().await;
     let many: String = (0..5_000).map(|n| format!("X-{n}: {n}\r\n")).collect();
