@@ -45,13 +45,16 @@ impl Cursor {
     }
 }
 
-/// What a caller is told when the database fails. Of one that is away: where it was sought and what was seen, which holds no
-/// password and no value. Of anything else the reason alone; the database's own words go to the log.
+/// What a caller is told when the database fails: the reason, and of one that is away what kind of absence it is. Where it was
+/// sought and the database's own words are the operator's, in the log and from `signet doctor`.
 pub(crate) fn refusal(error: DbError) -> Refusal {
     let reason = error.reason();
     tracing::warn!(event = "storage.read-failed", reason = reason.code, %error);
     match error {
-        DbError::Unavailable(_) | DbError::Timeout | DbError::Busy => Refusal::new(reason, error.to_string()),
+        DbError::Unavailable(_) => {
+            Refusal::new(reason, "the server has no connection to its database; the server's log says where and why")
+        }
+        DbError::Timeout | DbError::Busy => Refusal::new(reason, error.to_string()),
         DbError::Full(_)
         | DbError::Constraint(_)
         | DbError::SchemaTooNew { .. }
