@@ -19,6 +19,7 @@ mod storage_full;
 mod tampering;
 mod tenancy;
 mod tenant_manager;
+mod tenants;
 mod tls_files;
 mod unit;
 mod walk;
