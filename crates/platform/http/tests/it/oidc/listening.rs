@@ -6,10 +6,10 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 use signet_http::oidc::Oidc;
 use signet_http::{Authenticate, BearerToken, Limits, Site, TlsMode};
-use signet_model::{Caller, Refusal};
+use signet_model::{Caller, PersonSubject, Refusal, Rights};
 
 use super::House;
-use crate::support::{PATIENCE, ask, serve_site, world_of};
+use crate::support::{KAA_PATH, KAA_SCOPE, PATIENCE, ask, serve_site, world_of};
 use crate::tls;
 
 /// Knows foreign tokens only.
@@ -18,6 +18,36 @@ struct Foreign(Arc<Oidc>);
 impl Authenticate for Foreign {
     fn authenticate<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Caller, Refusal>> {
         Box::pin(self.0.verify(token))
+    }
+
+    fn permits<'a>(
+        &'a self,
+        token: &'a BearerToken,
+        _: &'a Caller,
+        resource: &'a str,
+        scope: &'a str,
+    ) -> BoxFuture<'a, Result<bool, Refusal>> {
+        Box::pin(self.0.permits(token, resource, scope))
+    }
+}
+
+/// Takes everybody for an owner of `acme`.
+struct Anyone;
+
+impl Anyone {
+    fn caller() -> Result<Caller, Refusal> {
+        let rights = Arc::new(Rights::new(["signet:owner".to_owned()], []));
+        Ok(Caller::Person { tenant: "acme".parse().expect("tenant"), subject: PersonSubject::new("anyone"), rights })
+    }
+}
+
+impl Authenticate for Anyone {
+    fn authenticate<'a>(&'a self, _: &'a BearerToken) -> BoxFuture<'a, Result<Caller, Refusal>> {
+        Box::pin(std::future::ready(Self::caller()))
+    }
+
+    fn without_token(&self) -> BoxFuture<'_, Option<Result<Caller, Refusal>>> {
+        Box::pin(std::future::ready(Some(Self::caller())))
     }
 }
 
@@ -89,7 +119,70 @@ async fn refusals_have_their_status_challenge_and_reason() {
             assert_eq!(reply.reason(), reason, "{path}");
         }
     }
-    let kaa = get(crate::support::KAA_PATH, &house.key.token(&bare)).await;
+    let kaa = get(KAA_PATH, &house.key.token(&bare)).await;
     assert_eq!(kaa.status, 403, "{}", kaa.body);
     assert!(kaa.json()["message"].as_str().is_some_and(|message| message.starts_with("auth.scope-missing")), "{}", kaa.body);
+}
+
+#[tokio::test]
+async fn on_kaas_paths_the_token_decides_or_its_issuer_does() {
+    let house = House::new();
+    let site = Site::of(world_of(Arc::new(Foreign(Arc::clone(&house.oidc))), PATIENCE).router);
+    let listener = serve_site(site, TlsMode::Plain, Limits::default()).await;
+    let get = async |token: &str, more: &str| {
+        ask(listener.address(), "GET", KAA_PATH, &format!("Authorization: Bearer {token}\r\n{more}"), "").await.status
+    };
+    let scoped = |scope: &str| {
+        let mut claims = house.claims();
+        claims["scope"] = json!(scope);
+        claims
+    };
+    let ticket = |resource: &str, scope: &str| {
+        let mut claims = house.claims();
+        claims["authorization"] = json!({ "permissions": [{ "rsname": resource, "scopes": [scope] }] });
+        claims
+    };
+    for (claims, status) in [
+        (scoped(KAA_SCOPE), 200),
+        (scoped("signet:operator"), 200),
+        (scoped("signet:auditor"), 403),
+        (scoped("tenant:basic-credentials:read"), 403),
+        (ticket("tenant-system", KAA_SCOPE), 200),
+        (ticket("kaa-system", KAA_SCOPE), 403),
+        (ticket("tenant-system", "tenant:basic-credentials:read"), 403),
+    ] {
+        let token = house.key.token(&claims);
+        assert_eq!(get(&token, "").await, status, "{claims}");
+        assert_eq!(get(&token, "Signet-Tenant: acme\r\n").await, status, "{claims}");
+        assert_eq!(get(&token, "Signet-Tenant: other\r\n").await, 404, "{claims}");
+    }
+    // The issuer permits what the token does not say; never what a ticket leaves out.
+    house.issuer.grant(&format!("tenant-system#{KAA_SCOPE}"), true);
+    let mut claims = scoped("openid");
+    claims["sub"] = json!("somebody new");
+    assert_eq!(get(&house.key.token(&claims), "").await, 200);
+    assert_eq!(get(&house.key.token(&ticket("tenant-system", "tenant:basic-credentials:read")), "").await, 403);
+    house.issuer.set(signet_testkit::IssuerMode::Gone);
+    claims["sub"] = json!("somebody else");
+    assert_eq!(get(&house.key.token(&claims), "").await, 503, "nobody knows, so the token is not to blame");
+}
+
+#[tokio::test]
+async fn where_nobody_is_asked_a_request_without_a_token_has_its_tenant() {
+    let listener = serve_site(Site::of(world_of(Arc::new(Anyone), PATIENCE).router), TlsMode::Plain, Limits::default()).await;
+    for head in
+        ["", "Authorization: Basic YTpi\r\n", "Authorization: Bearer x\r\n", "Authorization: Bearer x\r\nAuthorization: Bearer y\r\n"]
+    {
+        for (path, more, status) in [
+            (KAA_PATH, "", 200),
+            (KAA_PATH, "Signet-Tenant: acme\r\n", 200),
+            (KAA_PATH, "Signet-Tenant: other\r\n", 404),
+            ("/owner/acme", "", 200),
+            ("/owner/other", "", 404),
+            ("/platform", "", 403),
+        ] {
+            let reply = ask(listener.address(), "GET", path, &format!("{head}{more}"), "").await;
+            assert_eq!(reply.status, status, "{head}{path}: {}", reply.body);
+        }
+    }
 }
