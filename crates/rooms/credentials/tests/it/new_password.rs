@@ -51,7 +51,7 @@ on_both! {
             (json!({"password": ""}), "password.empty"),
             (json!({"password": "x".repeat(73)}), "password.too-long"),
             (json!({"password": "ä".repeat(37)}), "password.too-long"),
-            (json!({"password": "a\0b"}), "input.nul"),
+            (json!({"password": "a\0b"}), "password.nul"),
             (json!({}), "input.invalid"),
             (json!({"password": 7}), "input.invalid"),
             (json!({"password": "new", "username": "bob"}), "input.unknown-member"),

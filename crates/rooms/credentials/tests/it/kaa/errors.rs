@@ -164,7 +164,8 @@ on_both! {
             ("PUT", format!("{LIST}/{id}/state"), json!({"state": "\0"})),
             ("PUT", format!("{LIST}/{id}/password"), json!({"password": "a\0"})),
         ] {
-            assert!(call(&house, method, &path, &[], Some(&body)).await.message(400).contains("input.nul"), "{method} {body}");
+            let message = call(&house, method, &path, &[], Some(&body)).await.message(400);
+            assert!(message.starts_with("input.nul") || message.starts_with("password.nul"), "{method} {body}: {message}");
         }
         assert_eq!(house.ledger.head(), head);
         house.end().await;
