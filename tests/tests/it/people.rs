@@ -97,7 +97,7 @@ fn security_off_is_told_everywhere() {
         assert!(answer.status == 200 && answer.text().contains("security: OFF"), "{path}: {}", answer.text());
     }
     assert!(house.server().log_text().contains("security.off"), "{}", house.server().log_text());
-    let doctor = run(house.path(), &[("SIGNET_DATA_DIR", "d"), OFF], &["doctor", "-o", "json"], b"");
+    let doctor = run(house.path(), &[("SIGNET_DATA_DIR", "d"), OFF], ["doctor", "-o", "json"], b"");
     assert_eq!(doctor.code, 8, "{}", doctor.stdout);
     assert!(doctor.stdout.contains("SECURITY IS OFF"), "{}", doctor.stdout);
     house.stop();

@@ -200,7 +200,8 @@ on_both! {
         tell(&house, "unregistered", "unknown").await;
         tell(&house, "unregistered", "acme-realm").await;
         let mut told: Vec<String> = events.next(2).await.into_iter().map(|event| event.credential).collect();
-        (ids.sort(), told.sort());
+        ids.sort();
+        told.sort();
         assert_eq!(told, ids);
         eventually("forgotten", || async { issuer(&manager, "acme").is_none() }).await;
         assert_eq!(house.number("SELECT COUNT(*) FROM managed_tenant").await, 0);
