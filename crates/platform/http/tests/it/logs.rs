@@ -1,7 +1,7 @@
 //! What a request leaves in the log.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -20,6 +20,13 @@ impl Lines {
 
     /// Everything that this thread logs, until the guard is dropped.
     pub(crate) fn of_this_thread() -> (Self, tracing::subscriber::DefaultGuard) {
+        // While there is only one subscriber, tracing decides for good whether an event is of interest by what the thread that
+        // comes to it first listens to; a test without a log would silence this one. With two more it asks each of them.
+        static OTHERS: LazyLock<[tracing::Dispatch; 2]> = LazyLock::new(|| {
+            let deaf = || tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(io::sink).finish();
+            [tracing::Dispatch::new(deaf()), tracing::Dispatch::new(deaf())]
+        });
+        LazyLock::force(&OTHERS);
         let lines = Self::default();
         let subscriber = tracing_subscriber::fmt().json().with_max_level(tracing::Level::DEBUG).with_writer(lines.clone()).finish();
         (lines, tracing::subscriber::set_default(subscriber))
