@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 import tomllib
+import urllib.parse
 
 
 class Report:
@@ -93,13 +94,17 @@ class Signet:
                 variables = {f"SIGNET_{section}__{key}".upper(): value if isinstance(value, str) else json.dumps(value) for key, value in keys.items()}
                 self.environment.update(variables)
         self.log = directory / "signet.log"
-        self.process = subprocess.Popen(
-            bound_to_us("KILL", self.binary, *arguments, "--any-port", "-o", "json"),
-            env=self.environment, cwd=directory, stdout=subprocess.PIPE, stderr=open(self.log, "wb"), text=True,
+        self.process, self.ready = self.start(*arguments, "--any-port")
+
+    def start(self, *arguments):
+        """A process that has said that it is ready, and what it said."""
+        process = subprocess.Popen(
+            bound_to_us("KILL", self.binary, *arguments, "-o", "json"),
+            env=self.environment, cwd=self.directory, stdout=subprocess.PIPE, stderr=open(self.log, "ab"), text=True,
         )
-        line = self.process.stdout.readline()
+        line = process.stdout.readline()
         try:
-            self.ready = json.loads(line)
+            return process, json.loads(line)
         except ValueError:
             raise SystemExit(f"signet did not become ready: {line!r} {self.log.read_text()[-3000:]}") from None
 
@@ -123,14 +128,42 @@ class Signet:
         return answer
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        return self.process.returncode
+        return ended(self.process)
+
+
+class DropIn(Signet):
+    """Two replicas in the place of Kaa's CCM, from a file made of its own keys. Only the first keeps a directory, for the command line."""
+
+    def __init__(self, directory, nats_url, settings=""):
+        self.directory = directory
+        self.binary = pathlib.Path(needed("SIGNET_BIN")).resolve()
+        database = urllib.parse.urlsplit(fresh_database())
+        (directory / "service-config.yml").write_text(
+            f"service:\n  instance:\n    name: ccm\nserver:\n  port: 0\nkaa:\n  postgresql:\n    host: {database.hostname}\n"
+            f"    port: {database.port}\n    database: {database.path[1:]}\n    username: {database.username}\n    password: '{database.password}'\n"
+            f"    sslmode: disable\n    max-open-connections: 30\n{settings}"
+        )
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("SIGNET_")}
+        self.environment.update(APP_CONFIG_PATH=str(directory / "service-config.yml"), NATS_URLS=nats_url, NO_COLOR="1")
+        self.log = directory / "signet.log"
+        self.process, self.ready = self.start("compat", "kaa-ccm", "--data-dir", directory / "d")
+        self.second, _ = self.start("compat", "kaa-ccm")
+        self.environment["SIGNET_DATA_DIR"] = str(directory / "d")
+
+    def stop(self):
+        return max(ended(self.second), ended(self.process), key=abs)
+
+
+def ended(process):
+    """How it ended after SIGTERM, or after SIGKILL when that did not help."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(45)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    return process.returncode
 
 
 _databases = 0

@@ -7,17 +7,23 @@ import traceback
 
 import cap_basic
 import ecap
-from kit import NatsServer, Report, Signet, scratch
+from kit import DropIn, NatsServer, Report, Signet, scratch
 
 SMALL_QUEUE = "[kaa]\ncap_concurrency = 1\ncap_queue_length = 2\n"
 
 ENDPOINT_TOKENS = "[kaa]\ncm_enabled = true\n"
+
+# In the place of Kaa's CCM, two replicas; further keys of its file.
+DROP_IN = "drop-in"
+CM = "  cm:\n    enabled: true\n"
 
 SUITES = [
     ("basic authentication on the embedded store", cap_basic.run, False, ""),
     ("basic authentication on PostgreSQL", cap_basic.run, True, ""),
     ("endpoint tokens on the embedded store", ecap.run, False, ENDPOINT_TOKENS),
     ("endpoint tokens on PostgreSQL", ecap.run, True, ENDPOINT_TOKENS),
+    ("basic authentication in the place of CCM", cap_basic.run, DROP_IN, ""),
+    ("endpoint tokens in the place of CCM and CM", ecap.run, DROP_IN, CM),
     ("a flood of requests", cap_basic.flood, True, SMALL_QUEUE),
 ]
 
@@ -28,7 +34,8 @@ def main():
         print(f"-- {name}", flush=True)
         directory = scratch()
         nats_server = NatsServer(directory)
-        signet = Signet(directory, nats_server.url, production, settings)
+        in_place = production == DROP_IN
+        signet = DropIn(directory, nats_server.url, settings) if in_place else Signet(directory, nats_server.url, production, settings)
         try:
             asyncio.run(suite(report, signet, nats_server.url))
         except Exception:  # one broken suite must not hide the next
