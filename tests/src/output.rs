@@ -10,7 +10,7 @@ use signet_testkit::process;
 
 use crate::signet_binary;
 
-/// No command may take longer; one that waits for ever would hang the suite.
+/// No command may take longer, and none of a deep run ten times as long; one that waits for ever would hang the suite.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Exit code and output of one command.
@@ -104,11 +104,12 @@ fn finish(mut command: Command, stdin: &[u8]) -> Output {
         // A command that does not read its input may have closed it.
         let _not_wanted = pipe.write_all(stdin);
     }
-    let status = match process::wait(&mut child, LONGEST) {
+    let longest = if crate::deep() { LONGEST.saturating_mul(10) } else { LONGEST };
+    let status = match process::wait(&mut child, longest) {
         Ok(Some(status)) => status,
         Ok(None) | Err(_) => {
             let _already_gone = child.kill();
-            panic!("the command did not end within {LONGEST:?}");
+            panic!("the command did not end within {longest:?}");
         }
     };
     let text = |pipe: Option<std::thread::JoinHandle<Vec<u8>>>| {
