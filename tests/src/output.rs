@@ -10,7 +10,7 @@ use signet_testkit::process;
 
 use crate::signet_binary;
 
-/// No command may take longer, and none of a deep run ten times as long; one that waits for ever would hang the suite.
+/// No command may take longer, one of a deep run ten times as long; one that waits for ever would hang the suite.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Exit code and output of one command.
