@@ -107,6 +107,15 @@ fn two_replicas_start_from_the_originals_file_alone_and_share_everything() {
         assert_eq!(events::authenticate(&peer, &format!("after-{round}"), "bob"), [403]);
     }
     events::exactly(&peer, &id, 1);
+    // Kaa's own paths, on either replica.
+    let kaa = [("Signet-Tenant", "acme"), ("Content-Type", "application/json")];
+    let made = two.answered("POST", "/api/v1/basic-credentials", &kaa, br#"{"username":"eve","password":"pw"}"#);
+    assert_eq!((made.status, &made.json()["state"]), (201, &json!("Inactive")), "{}", made.text());
+    let listed = one.answered("GET", "/ccm/api/v1/basic-credentials?username=eve", &kaa, b"");
+    assert_eq!((listed.status, &listed.json()[0]["id"]), (200, &made.json()["id"]), "{}", listed.text());
+    let refused = one.answered("PUT", &format!("/api/v1/basic-credentials/{id}/state"), &kaa, br#"{"state":"Active"}"#);
+    assert!(refused.status == 409 && refused.json()["message"].is_string(), "{}", refused.text());
+    assert_eq!(one.answered("GET", "/api/v1/unknown", &kaa, b"").status, 404);
     // The command line finds the one listener in the data directory.
     run(bench.path(), &[("SIGNET_DATA_DIR", "d")], ["tenant", "list", "-o", "json"], b"").exits(0);
     let transient = PathBuf::from(second.ready["data_dir"].as_str().unwrap());
