@@ -17,7 +17,6 @@ use signet_model::{
 use tokio::time::Instant;
 
 use crate::CredentialsRoom;
-use crate::check::{Verdict, judge};
 use crate::credential::{Credential, Moved};
 use crate::identity::IdentityRef;
 use crate::reasons::{
@@ -29,6 +28,7 @@ use crate::sql::{self, endpoint_token as rows};
 use crate::sweep::Key;
 use crate::tenant::Remember;
 use crate::transition::{Outcome, Request, transition};
+use crate::verdict::{Verdict, judge};
 
 /// Characters that a generated token may have; 20 are Kaa's own default and 119 random bits.
 pub(crate) const LENGTHS: RangeInclusive<usize> = 20..=LONGEST;

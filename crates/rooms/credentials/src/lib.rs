@@ -39,6 +39,7 @@ mod tenant_manager;
 mod tenant_truth;
 mod tenants_seen;
 pub mod transition;
+mod verdict;
 mod verdicts;
 
 pub use authenticate::{Authenticator, People};

@@ -11,11 +11,12 @@ use signet_model::{Caller, CredentialKind, Refusal, Scope, Timestamp, TraceId, k
 use tokio::time::Instant;
 
 use super::{BusProvider, Desk, Head, Limits, Protocol, bounded};
-use crate::check::{Approach, CHECK_DEADLINE, Checked, Verdict};
+use crate::check::{Approach, CHECK_DEADLINE};
 use crate::flights::MOST_JOINED;
 use crate::metrics::CredentialMetrics;
 use crate::password_pool::deadline;
 use crate::reasons::{CHECK_RATE_LIMITED, PASSWORD_QUEUE_FULL};
+use crate::verdict::{Checked, Verdict};
 use crate::{CredentialsError, CredentialsRoom};
 
 /// Requests that are looked up at once, beside those that wait for bcrypt: as many as the database takes in.
@@ -164,7 +165,7 @@ impl Protocol for BasicRequests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::CheckedUser;
+    use crate::verdict::CheckedUser;
 
     fn request(tenant: &str, username: &str, password: &str) -> Vec<u8> {
         let record = ClientBasicAuthenticationRequest {

@@ -13,11 +13,11 @@ use signet_kaa::{DecodeError, Record as _, subject};
 use signet_model::{CredentialKind, CredentialState, Refusal, Timestamp, kinds};
 
 use super::{BusProvider, Desk, Head, Limits, Protocol, bounded, unregistered};
-use crate::check::Verdict;
 use crate::credential::Moved;
 use crate::endpoint_token::Validated;
 use crate::metrics::CredentialMetrics;
 use crate::reasons::{CREDENTIAL_UNKNOWN, ENDPOINT_TOKEN_QUEUE_FULL};
+use crate::verdict::Verdict;
 use crate::{CredentialsError, CredentialsRoom};
 
 /// Validations at once: each waits for one read only, and reads share a bounded queue of their own.

@@ -12,12 +12,13 @@ use utoipa::ToSchema;
 use super::creation::SecretText;
 use super::{Changed, Why, credential_kind_words, credential_state_words, page_bounds};
 use crate::CredentialsRoom;
-use crate::check::{Approach, Evidence};
+use crate::check::Approach;
 use crate::credential::{Credential, CredentialFilter};
 use crate::identity::IdentityRef;
 use crate::reasons::{CHECK_RATE_LIMITED, CREDENTIAL_ILLEGAL_TRANSITION, CREDENTIAL_NOT_FOUND, PASSWORD_QUEUE_FULL};
 use crate::sql::Cursor;
 use crate::transition::Request;
+use crate::verdict::Evidence;
 
 /// By what an identity proves itself. Never with anything secret
 #[derive(Debug, Serialize, ToSchema)]
