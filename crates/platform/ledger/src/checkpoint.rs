@@ -33,6 +33,11 @@ pub(crate) fn verify<'a>(signed: &'a SignedCheckpoint, key: &Ed25519Public) -> O
     right.then_some(&signed.checkpoint)
 }
 
+/// The checkpoint inside, if this key signed it for this log.
+pub(crate) fn trusted<'a>(signed: &'a SignedCheckpoint, key: &Ed25519Public, lineage: &Lineage) -> Option<&'a Checkpoint> {
+    verify(signed, key).filter(|found| found.origin == origin(lineage))
+}
+
 /// The notes in a text of many, such as `checkpoints.log`, in order; what is no whole note (a torn last one) is passed over.
 pub(crate) fn notes(text: &str) -> impl Iterator<Item = SignedCheckpoint> + '_ {
     // A note is three lines, an empty one, and the signature's line, which starts with an em dash; notes stand one after another.

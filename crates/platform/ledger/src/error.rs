@@ -8,6 +8,8 @@ use signet_model::{Reason, Refusal, kinds};
 signet_model::reasons! {
     /// More changes are waiting than the ledger takes.
     STORAGE_OVERLOADED = ("storage.overloaded", 503, "Repeat the request a little later; `signet_ledger_*` metrics show the load.");
+    /// The audit log contradicts what was signed over it; nothing more is signed.
+    AUDIT_CONTRADICTED = ("audit.contradicted", 500, "Run `signet audit verify`, and keep database and data directory as they are: this may be evidence. If an older backup was restored on purpose, move `checkpoints.log` and `keys/log.pub` of every data directory aside and start again.");
     /// The idempotency key was used with another request body.
     IDEMPOTENCY_KEY_REUSED = ("idempotency.key-reused", 409, "Use a new Idempotency-Key for a new request.");
     /// The first request with this idempotency key is still running.
@@ -67,6 +69,9 @@ pub enum LedgerError {
     /// What is stored does not make sense; the operator must look.
     #[error("the ledger's own tables are damaged: {0}")]
     Damaged(String),
+    /// The audit log is not the one that was signed.
+    #[error("{0}")]
+    Contradicted(String),
     /// A file of the data directory could not be written.
     #[error("{path}: {error}")]
     File {
@@ -88,6 +93,7 @@ impl LedgerError {
     pub fn reason(&self) -> &'static Reason {
         match self {
             Self::Db(error) => error.reason(),
+            Self::Contradicted(_) => &AUDIT_CONTRADICTED,
             Self::Damaged(_) | Self::File { .. } | Self::Key(_) | Self::Deposed => &kinds::INTERNAL,
         }
     }

@@ -9,7 +9,8 @@ use crate::{LedgerError, PublicKeys};
 /// Where checkpoints are appended.
 pub(crate) const CHECKPOINTS: &str = "checkpoints.log";
 
-/// Writes `keys/log.pub` and `keys/feed.pub` unless they hold these keys already.
+/// Writes `keys/log.pub` and `keys/feed.pub` unless they hold these keys already. Whoever verifies the log trusts `log.pub`, so
+/// one that is there is never replaced.
 pub(crate) fn write_public_keys(data_dir: &Path, keys: &PublicKeys) -> Result<(), LedgerError> {
     let dir = data_dir.join("keys");
     fs::create_dir_all(&dir).map_err(|error| fault(&dir, error))?;
@@ -17,6 +18,10 @@ pub(crate) fn write_public_keys(data_dir: &Path, keys: &PublicKeys) -> Result<()
         let (path, pem) = (dir.join(name), key.to_pem());
         if fs::read_to_string(&path).is_ok_and(|held| held == pem) {
             continue;
+        }
+        if name == "log.pub" && path.exists() {
+            let found = format!("{} holds another key than the database", path.display());
+            return Err(LedgerError::Contradicted(found));
         }
         let temporary = dir.join(format!(".{name}.new"));
         fs::write(&temporary, &pem).map_err(|error| fault(&temporary, error))?;
@@ -34,6 +39,25 @@ pub(crate) fn append_checkpoint(data_dir: &Path, note: &str) -> Result<(), Ledge
         file.sync_data()
     })
     .map_err(|error| fault(&path, error))
+}
+
+/// Longest checkpoint file that is read, in bytes: ten years of one a second would be less.
+const LONGEST_FILE: u64 = 64 * 1024 * 1024 * 1024;
+/// How much of the end of a checkpoint file is looked at: its last notes are what counts.
+const TAIL: u64 = 64 * 1024;
+
+/// The end of a file of checkpoints; a first note may be cut.
+pub(crate) fn newest_notes(path: &Path) -> std::io::Result<String> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let mut file = fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    if length > LONGEST_FILE {
+        return Err(std::io::Error::other("too long for a file of checkpoints"));
+    }
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Makes the log end on a whole line: a crash may have torn the last note.

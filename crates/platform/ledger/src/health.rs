@@ -3,6 +3,7 @@
 use signet_crypto::SealError;
 use signet_model::Reason;
 
+use crate::error::AUDIT_CONTRADICTED;
 use crate::stats::Stats;
 
 /// Events that may wait for the bus before health speaks of it.
@@ -48,6 +49,10 @@ pub(crate) fn lines(worker: bool, sealed: Option<&SealError>, stats: &Stats) -> 
         lines.push(match stats.fault() {
             None => fine("ledger.sequencer", state),
             Some((reason, fault)) => HealthLine { name: "ledger.sequencer", ok: false, reason: Some(reason), detail: fault },
+        });
+        lines.push(match stats.contradiction() {
+            None => fine("ledger.log", "nothing contradicts what was signed".to_owned()),
+            Some(detail) => HealthLine { name: "ledger.log", ok: false, reason: Some(&AUDIT_CONTRADICTED), detail },
         });
         let waiting = stats.outbox();
         if stats.leader() {

@@ -9,8 +9,8 @@ use signet_db::{Db, Sql, Statement, Value};
 use signet_model::Entropy;
 use zeroize::Zeroizing;
 
-use crate::LedgerError;
 use crate::direct::{Direct, Durability};
+use crate::{LedgerError, audit};
 
 /// Bytes of the seal key that the database keeps for drop-ins.
 pub const SHARED_SEAL_KEY_LEN: usize = 32;
@@ -122,6 +122,11 @@ async fn stored(db: &Db, name: &str) -> Result<Option<StoredKey>, LedgerError> {
 async fn stored_or_made(db: &Db, direct: &Direct, sealer: &dyn Sealer, name: &str) -> Result<StoredKey, LedgerError> {
     if let Some(key) = stored(db, name).await? {
         return Ok(key);
+    }
+    let records = audit::head(db).await?.value();
+    if records > 0 {
+        // A new key would sign over whatever stands there now.
+        return Err(LedgerError::Contradicted(format!("the log holds {records} records, and its key `{name}` is not there")));
     }
     let fault = |e: &dyn std::fmt::Display| LedgerError::Key(e.to_string());
     let made = Ed25519Key::generate(&SystemEntropy).map_err(|e| fault(&e))?;

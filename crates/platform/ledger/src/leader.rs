@@ -109,6 +109,8 @@ where
     let session = limited(postgres.dedicated("signet-leader")).await?;
     limited(async { Ok(session.client().batch_execute(SESSION).await?) }).await?;
     while !limited(try_lock(&session)).await? {
+        // The lock is another's: this replica waits as it should, whatever failed before.
+        stats.works();
         tokio::select! {
             () = closing.cancelled() => return Ok(()),
             () = sleep(HEARTBEAT) => {}

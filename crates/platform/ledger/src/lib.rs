@@ -17,6 +17,7 @@ mod feed;
 mod feed_source;
 mod files;
 mod health;
+mod history;
 mod idempotency;
 mod keys;
 mod leader;
@@ -36,8 +37,8 @@ pub mod verify;
 pub use change::{Change, Committed, Expect, OutboxRow, StandingEntry, Upkeep};
 pub use decide::Decided;
 pub use error::{
-    CommitError, IDEMPOTENCY_IN_PROGRESS, IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_SECRET_NOT_REPLAYABLE, LedgerError, REASONS,
-    STORAGE_OVERLOADED,
+    AUDIT_CONTRADICTED, CommitError, IDEMPOTENCY_IN_PROGRESS, IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_SECRET_NOT_REPLAYABLE, LedgerError,
+    REASONS, STORAGE_OVERLOADED,
 };
 pub use health::HealthLine;
 pub use idempotency::{IdempotencyEntry, IdempotencyKey, IdempotencyState, InProgress, StoredAnswer};

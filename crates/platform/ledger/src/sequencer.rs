@@ -1,5 +1,7 @@
 //! The leader's first duty: publish committed changes on the feed and fold their records into the Merkle log.
 //!
+//! A log that contradicts what was signed is not folded on (`history`); the feed goes on, since revocations must arrive.
+//!
 //! The feed goes out at once. Tiles, tree size and checkpoint are stored at most once a second, in one write that carries the
 //! term: after a crash the next leader folds the last second's records again and publishes them again, which views take for what
 //! they already have.
@@ -16,11 +18,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::history::{self, Signed};
 use crate::keys::{SigningKeys, sign_feed};
 use crate::leader::Leadership;
-use crate::merkle::{Tree, leaf_hash};
+use crate::merkle::Tree;
 use crate::stats::Stats;
-use crate::{LedgerError, checkpoint, feed, files};
+use crate::{LedgerError, audit, checkpoint, feed, files};
 
 /// How soon a commit of another process is noticed while such commits come, and when none came for a while.
 const LOOK_OFTEN: Duration = Duration::from_millis(20);
@@ -32,7 +35,7 @@ const BUSY: Duration = Duration::from_secs(2);
 /// Between two checkpoints.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// Records folded between two looks at the feed.
-const FOLD_AT_ONCE: i64 = 1_024;
+pub(crate) const FOLD_AT_ONCE: i64 = 1_024;
 /// A bus that does not take a batch by then is tried again later.
 const PUBLISH_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -54,7 +57,8 @@ pub(crate) struct SequencerParts {
 struct Sequencer<'a> {
     parts: &'a SequencerParts,
     leadership: &'a Leadership,
-    tree: Tree,
+    /// None: the log contradicts what was signed, and nothing more is signed over it.
+    tree: Option<Tree>,
     published: Position,
     stored: u64,
 }
@@ -62,10 +66,7 @@ struct Sequencer<'a> {
 impl SequencerParts {
     /// Sequences until the token is cancelled, and then once more with a last checkpoint.
     pub(crate) async fn run(&self, leadership: &Leadership, closing: &CancellationToken) -> Result<(), LedgerError> {
-        let tree = restore(&self.db).await?;
-        let size = tree.size();
-        let published = Position::new(i64::try_from(size).unwrap_or(i64::MAX));
-        let mut sequencer = Sequencer { parts: self, leadership, tree, published, stored: size };
+        let mut sequencer = self.begin(leadership).await?;
         let mut last_news = Instant::now();
         let mut last_checkpoint = Instant::now();
         loop {
@@ -77,7 +78,7 @@ impl SequencerParts {
                 last_news = Instant::now();
                 self.relay.notify_one();
             }
-            if sequencer.tree.size() > sequencer.stored && (closed || last_checkpoint.elapsed() >= CHECKPOINT_EVERY) {
+            if sequencer.has_unstored() && (closed || last_checkpoint.elapsed() >= CHECKPOINT_EVERY) {
                 sequencer.store().await?;
                 last_checkpoint = Instant::now();
             }
@@ -99,7 +100,27 @@ impl SequencerParts {
     }
 }
 
+impl SequencerParts {
+    async fn begin<'a>(&'a self, leadership: &'a Leadership) -> Result<Sequencer<'a>, LedgerError> {
+        let signed_so_far = Signed { key: &self.keys.log.public(), lineage: &self.lineage, data_dir: self.data_dir.as_deref() };
+        let (tree, published, stored) = match history::restore(&self.db, &signed_so_far).await {
+            Ok(restored) => (Some(restored.tree), restored.stored, restored.stored),
+            Err(LedgerError::Contradicted(detail)) => {
+                tracing::error!(%detail, "sequencer.log-contradicted");
+                self.stats.contradicted(detail);
+                (None, u64::try_from(audit::head(&self.db).await?.value()).unwrap_or(0), 0)
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Sequencer { parts: self, leadership, tree, published: Position::new(signed(published)), stored })
+    }
+}
+
 impl Sequencer<'_> {
+    fn has_unstored(&self) -> bool {
+        self.tree.as_ref().is_some_and(|tree| tree.size() > self.stored)
+    }
+
     /// Publishes everything behind the last published position; false when there was nothing, or nobody to take it.
     async fn publish(&mut self) -> Result<bool, LedgerError> {
         let parts = self.parts;
@@ -140,19 +161,21 @@ impl Sequencer<'_> {
 
     /// Folds the next records; true when there may be more.
     async fn fold(&mut self) -> Result<bool, LedgerError> {
-        let folded = fold_some(&self.parts.db, &mut self.tree, FOLD_AT_ONCE).await?;
-        self.parts.stats.sequenced.store(signed(self.tree.size()), Relaxed);
+        let Some(tree) = &mut self.tree else { return Ok(false) };
+        let folded = history::fold(&self.parts.db, tree, FOLD_AT_ONCE).await?;
+        self.parts.stats.sequenced.store(signed(tree.size()), Relaxed);
         Ok(folded >= FOLD_AT_ONCE)
     }
 
     /// Stores tiles, size and checkpoint, then appends the checkpoint to its file.
     async fn store(&mut self) -> Result<(), LedgerError> {
-        let (size, root) = (self.tree.size(), self.tree.root());
+        let Some(tree) = &mut self.tree else { return Ok(()) };
+        let (size, root) = (tree.size(), tree.root());
         let signed_checkpoint =
             checkpoint::sign(&self.parts.keys.log, &self.parts.lineage, size, root).map_err(|e| LedgerError::Key(e.to_string()))?;
         let note = signed_checkpoint.encode();
         let mut statements = Vec::new();
-        for tile in self.tree.tiles() {
+        for tile in tree.tiles() {
             statements.push(Statement {
                 sql: Sql::Same(
                     "INSERT INTO audit_tile (level, tile, hashes) VALUES ($1, $2, $3) \
@@ -177,7 +200,7 @@ impl Sequencer<'_> {
             }
             Err(error) => return Err(error),
         }
-        self.tree.forget_filled();
+        tree.forget_filled();
         self.stored = size;
         self.parts.stats.checkpointed.store(signed(size), Relaxed);
         if let Some(data_dir) = self.parts.data_dir.clone() {
@@ -199,69 +222,6 @@ async fn append(data_dir: PathBuf, note: String) {
 
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// Appends up to `most` records behind the tree's size; how many there were.
-async fn fold_some(db: &Db, tree: &mut Tree, most: i64) -> Result<i64, LedgerError> {
-    let from = signed(tree.size());
-    let rows = db
-        .query(Statement {
-            sql: Sql::Same("SELECT position, record FROM audit WHERE position > $1 ORDER BY position LIMIT $2"),
-            params: vec![Value::Int(from), Value::Int(most)],
-        })
-        .await?;
-    for row in &rows {
-        let next = signed(tree.size()).saturating_add(1);
-        if row.int(0)? != next {
-            return Err(LedgerError::Damaged(format!("audit record {next} is missing")));
-        }
-        tree.append(leaf_hash(row.text(1)?.as_bytes()));
-    }
-    Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX))
-}
-
-/// The tree as last stored. When its tiles do not give the root of its checkpoint it is folded anew from the records, and that is
-/// said loudly: what does not fit then is for the verifier to find.
-async fn restore(db: &Db) -> Result<Tree, LedgerError> {
-    let row = db
-        .query_optional(Statement { sql: Sql::Same("SELECT sequenced FROM ledger_sequencer WHERE slot = 1"), params: Vec::new() })
-        .await?;
-    let size = row.map(|row| row.int(0)).transpose()?.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
-    let mut stored = std::collections::HashMap::new();
-    for (level, tile, _) in Tree::edge_of(size) {
-        let row = db
-            .query_optional(Statement {
-                sql: Sql::Same("SELECT hashes FROM audit_tile WHERE level = $1 AND tile = $2"),
-                params: vec![Value::Int(i64::from(level)), Value::Int(signed(tile))],
-            })
-            .await?;
-        if let Some(row) = row {
-            stored.insert((level, tile), row.bytes(0)?.to_vec());
-        }
-    }
-    let restored = Tree::restore(size, |level, tile| stored.remove(&(level, tile)));
-    let checkpoint = stored_checkpoint(db).await?;
-    match restored {
-        Ok(tree) if checkpoint.as_ref().is_none_or(|c| c.size != size || c.root == tree.root()) => return Ok(tree),
-        Ok(_) => tracing::error!(size, "sequencer.tiles-do-not-match-their-checkpoint"),
-        Err(missing) => tracing::error!(size, level = missing.level, tile = missing.tile, "sequencer.tile-missing"),
-    }
-    let mut tree = Tree::new();
-    while tree.size() < size {
-        let left = signed(size.saturating_sub(tree.size()));
-        if fold_some(db, &mut tree, left.min(FOLD_AT_ONCE)).await? == 0 {
-            return Err(LedgerError::Damaged(format!("the log holds {} records, {size} were sequenced", tree.size())));
-        }
-    }
-    Ok(tree)
-}
-
-async fn stored_checkpoint(db: &Db) -> Result<Option<signet_model::Checkpoint>, LedgerError> {
-    let row =
-        db.query_optional(Statement { sql: Sql::Same("SELECT note FROM audit_checkpoint WHERE slot = 1"), params: Vec::new() }).await?;
-    let Some(row) = row else { return Ok(None) };
-    let signed = signet_model::SignedCheckpoint::decode(row.text(0)?).map_err(|e| LedgerError::Damaged(e.to_string()))?;
-    Ok(Some(signed.checkpoint))
 }
 
 /// The feed's subject.

@@ -32,6 +32,8 @@ pub struct Stats {
     pub(crate) storage_full: AtomicBool,
     /// Why sequencing does not work at the moment.
     fault: Mutex<Option<(&'static Reason, String)>>,
+    /// What the audit log contradicts.
+    contradiction: Mutex<Option<String>>,
     latency: [AtomicU64; LATENCY_BOUNDS.len()],
     latency_slower: AtomicU64,
     latency_sum: AtomicU64,
@@ -106,6 +108,15 @@ impl Stats {
     /// Why this process, being a worker, does not get to lead or to sequence at the moment.
     pub fn fault(&self) -> Option<(&'static Reason, String)> {
         self.fault.lock().clone()
+    }
+
+    /// How the audit log contradicts what was signed over it, as this process found when it began to lead.
+    pub fn contradiction(&self) -> Option<String> {
+        self.contradiction.lock().clone()
+    }
+
+    pub(crate) fn contradicted(&self, detail: String) {
+        *self.contradiction.lock() = Some(detail);
     }
 
     /// Notes a fault; true when it is another than before.

@@ -13,14 +13,9 @@ use signet_crypto::sign::Ed25519Public;
 use signet_db::Db;
 use signet_model::{Checkpoint, Lineage, SignedCheckpoint};
 
-use crate::checkpoint;
+use crate::{checkpoint, files};
 use check::{Anchor, Check};
 use source::Source;
-
-/// Longest checkpoint file that is read, in bytes: ten years of one a second would be less.
-const LONGEST_FILE: u64 = 64 * 1024 * 1024 * 1024;
-/// How much of the end of a checkpoint file is looked at: its last note is what counts.
-const TAIL: u64 = 64 * 1024;
 
 /// What to verify, and against what.
 pub struct VerifyOptions {
@@ -30,7 +25,7 @@ pub struct VerifyOptions {
     pub key: Ed25519Public,
     /// The data directory's `checkpoints.log`; it may be absent.
     pub checkpoints_log: Option<PathBuf>,
-    /// A checkpoint kept elsewhere; its last note counts, and it must be there.
+    /// A checkpoint kept elsewhere; every note at its end counts, and one must be there.
     pub checkpoint: Option<PathBuf>,
 }
 
@@ -118,19 +113,18 @@ async fn run(options: VerifyOptions, check: &mut Check) -> Result<String, Fault>
     if let Some(note) = source.checkpoint().await? {
         let signed = SignedCheckpoint::decode(&note)
             .map_err(|e| Fault::new(Damage::Altered, None, format!("the checkpoint in the database: {e}")))?;
-        let found = trusted(&signed, &options.key, &lineage)
+        let found = checkpoint::trusted(&signed, &options.key, &lineage)
             .ok_or_else(|| Fault::new(Damage::Altered, None, "the checkpoint in the database is not signed by this log's key"))?;
         anchors.push(Anchor::of(found, "the checkpoint in the database"));
     }
     if let Some(path) = &options.checkpoints_log
         && path.exists()
-        && let Some(found) = newest(path, &options.key, &lineage)?
     {
-        anchors.push(Anchor::of(&found, "checkpoints.log"));
+        // All of them: a history that was signed anew over altered records contradicts an older one.
+        anchors.extend(newest(path, &options.key, &lineage)?.iter().map(|found| Anchor::of(found, "checkpoints.log")));
     }
     if let Some(path) = &options.checkpoint {
-        let found = kept_elsewhere(path, &options.key, &lineage)?;
-        anchors.push(Anchor::of(&found, "the checkpoint kept elsewhere"));
+        anchors.extend(kept_elsewhere(path, &options.key, &lineage)?.iter().map(|found| Anchor::of(found, "the checkpoint kept elsewhere")));
     }
     check.expect(anchors);
     if let Some(position) = source.lowest().await?
@@ -142,50 +136,34 @@ async fn run(options: VerifyOptions, check: &mut Check) -> Result<String, Fault>
     check.finish()
 }
 
-fn trusted<'a>(signed: &'a SignedCheckpoint, key: &Ed25519Public, lineage: &Lineage) -> Option<&'a Checkpoint> {
-    checkpoint::verify(signed, key).filter(|found| found.origin == checkpoint::origin(lineage))
-}
-
-/// The last trusted checkpoint of a file; none when the file holds no note at all.
-fn newest(path: &Path, key: &Ed25519Public, lineage: &Lineage) -> Result<Option<Checkpoint>, Fault> {
-    let text = tail(path).map_err(|e| Fault::unreadable(format!("{}: {e}", path.display())))?;
+/// The trusted checkpoints at the end of a file, the newest last; none when the file holds no note at all.
+fn newest(path: &Path, key: &Ed25519Public, lineage: &Lineage) -> Result<Vec<Checkpoint>, Fault> {
+    let text = files::newest_notes(path).map_err(|e| Fault::unreadable(format!("{}: {e}", path.display())))?;
     let notes: Vec<SignedCheckpoint> = checkpoint::notes(&text).collect();
-    let found = notes.iter().rev().find_map(|signed| trusted(signed, key, lineage)).cloned();
-    if found.is_none() && !notes.is_empty() {
+    let found: Vec<Checkpoint> = notes.iter().filter_map(|note| checkpoint::trusted(note, key, lineage)).cloned().collect();
+    if found.is_empty() && !notes.is_empty() {
         return Err(Fault::unreadable(format!("{}: no checkpoint in it is signed by this log's key for this log", path.display())));
     }
     Ok(found)
 }
 
-/// The last checkpoint of a file that the caller names. One of this log's key but of another history is a finding about the log:
-/// it was begun anew. Anything else that is wrong with the file is the caller's to mend.
-fn kept_elsewhere(path: &Path, key: &Ed25519Public, lineage: &Lineage) -> Result<Checkpoint, Fault> {
+/// The checkpoints at the end of a file that the caller names. Some of this log's key but all of another history are a finding about
+/// the log: it was begun anew. Anything else that is wrong with the file is the caller's to mend.
+fn kept_elsewhere(path: &Path, key: &Ed25519Public, lineage: &Lineage) -> Result<Vec<Checkpoint>, Fault> {
     let shown = path.display();
-    let text = tail(path).map_err(|e| Fault::given(format!("{shown}: {e}")))?;
+    let text = files::newest_notes(path).map_err(|e| Fault::given(format!("{shown}: {e}")))?;
     let notes: Vec<SignedCheckpoint> = checkpoint::notes(&text).collect();
     if notes.is_empty() {
         return Err(Fault::given(format!("{shown}: holds no checkpoint")));
     }
-    if let Some(found) = notes.iter().rev().find_map(|signed| trusted(signed, key, lineage)) {
-        return Ok(found.clone());
+    let found: Vec<Checkpoint> = notes.iter().filter_map(|note| checkpoint::trusted(note, key, lineage)).cloned().collect();
+    if !found.is_empty() {
+        return Ok(found);
     }
     if notes.iter().any(|signed| checkpoint::verify(signed, key).is_some()) {
         return Err(Fault::unreadable(format!("{shown}: its checkpoints are signed by this log's key for another history of the log")));
     }
     Err(Fault::given(format!("{shown}: no checkpoint in it is signed by this log's key: it is of another log")))
-}
-
-fn tail(path: &Path) -> std::io::Result<String> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-    let mut file = std::fs::File::open(path)?;
-    let length = file.metadata()?.len();
-    if length > LONGEST_FILE {
-        return Err(std::io::Error::other("too long for a file of checkpoints"));
-    }
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut bytes = Vec::new();
-    file.take(TAIL).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn base64(hash: &[u8; 32]) -> String {

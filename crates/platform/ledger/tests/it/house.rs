@@ -120,19 +120,22 @@ impl Site {
         self.start_on(db, bus, TestSealer::of(1)).await
     }
 
-    pub(crate) async fn start_on(self, db: Db, bus: Bus, sealer: Arc<dyn Sealer>) -> House {
-        let clock = FakeClock::new();
-        let (ledger, tasks) = LedgerRuntime::start(LedgerParts {
-            db: db.clone(),
-            bus: bus.clone(),
+    pub(crate) fn parts(&self, db: Db, bus: Bus, sealer: Arc<dyn Sealer>, clock: &FakeClock) -> LedgerParts {
+        LedgerParts {
+            db,
+            bus,
             sealer,
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(SeededEntropy::new(7)),
             data_dir: Some(self.data_dir().to_owned()),
             worker: true,
-        })
-        .await
-        .unwrap();
+        }
+    }
+
+    pub(crate) async fn start_on(self, db: Db, bus: Bus, sealer: Arc<dyn Sealer>) -> House {
+        let clock = FakeClock::new();
+        let parts = self.parts(db.clone(), bus.clone(), sealer, &clock);
+        let (ledger, tasks) = LedgerRuntime::start(parts).await.unwrap();
         House { db, bus, ledger, tasks, clock, site: self }
     }
 }

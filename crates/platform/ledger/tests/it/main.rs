@@ -1,6 +1,7 @@
 //! The ledger on both databases and both buses.
 
 mod commit;
+mod contradicted;
 mod crash;
 mod feed;
 mod handover;

@@ -9,13 +9,13 @@ use crate::house::{House, Kind, Site, creation, eventually};
 use crate::on_both;
 
 /// Verifies as `signet audit verify --data-dir` does.
-async fn verified(dir: &Path, db: Option<signet_db::Db>, checkpoint: Option<PathBuf>) -> Verdict {
+pub(crate) async fn verified(dir: &Path, db: Option<signet_db::Db>, checkpoint: Option<PathBuf>) -> Verdict {
     let key = Ed25519Public::from_pem(&std::fs::read_to_string(dir.join("keys/log.pub")).unwrap()).unwrap();
     let log = db.map_or_else(|| LogSource::SqliteFile(dir.join("signet.db")), LogSource::Database);
     verify(VerifyOptions { log, key, checkpoints_log: Some(dir.join("checkpoints.log")), checkpoint }).await
 }
 
-async fn log_of(kind: Kind, records: usize) -> Site {
+pub(crate) async fn log_of(kind: Kind, records: usize) -> Site {
     let house = House::new(kind).await;
     let ids: Vec<String> = (0..records).map(|n| format!("t{n}")).collect();
     futures_util::future::join_all(ids.iter().map(|id| house.commit(creation(id)))).await;
