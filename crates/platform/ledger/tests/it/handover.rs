@@ -66,6 +66,22 @@ async fn when_the_leader_is_killed_another_sequences_without_gap_or_double() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_only_waits_to_lead_is_well_again_after_the_database_was_away() {
+    let one = House::new(Kind::PostgresNats).await;
+    leads(&one).await;
+    let proxy = FaultProxy::to(TestPostgres::shared().address());
+    let two = replica_of(&one, &proxy.url_through(&one.site.url)).await;
+    let fault = || two.ledger.stats().fault();
+    proxy.set(ProxyMode::Cut);
+    eventually("it says that the database is away", || async { fault().is_some() }).await;
+    proxy.set(ProxyMode::Forward);
+    eventually("it is well again, and waits", || async { fault().is_none() }).await;
+    assert!(!two.ledger.stats().leader() && one.ledger.stats().leader());
+    two.end().await;
+    one.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_the_leaders_packets_are_dropped_another_takes_over_within_ten_seconds() {
     let site = Site::of(Kind::PostgresNats).await;
     let direct = site.url.clone();
