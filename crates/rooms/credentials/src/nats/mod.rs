@@ -2,7 +2,7 @@
 //! passwords, `ecap` that for endpoint tokens; `unregistered` obeys the registry of endpoints.
 //!
 //! The reader never waits: it hands a request to a bounded queue, or says at once that the desk is overloaded. What cannot be
-//! understood, has no reply subject or has come too late is counted and gets no answer.
+//! understood, has no reply subject of a client's or has come too late is counted and gets no answer.
 
 mod cap;
 mod ecap;
@@ -130,6 +130,8 @@ enum Dropped {
     Malformed,
     /// Nobody to answer to.
     NoReply,
+    /// An answer would not go to a waiting client.
+    ForeignReply,
 }
 
 impl Dropped {
@@ -137,8 +139,16 @@ impl Dropped {
         match self {
             Self::Malformed => "malformed",
             Self::NoReply => "no_reply",
+            Self::ForeignReply => "foreign_reply",
         }
     }
+}
+
+/// Where answers go: the replica subjects of Kaa (`kaa.md` 2.4) and the inboxes of NATS clients. Whoever may ask must not make this
+/// server speak on another subject, such as that of events or of the feed, where only it may.
+fn is_of_a_client(subject: &Subject) -> bool {
+    let own = subject.as_str().strip_prefix(signet_bus::NatsConfig::INBOX_PREFIX).is_some_and(|rest| rest.starts_with('.'));
+    own || ["kaa.v1.replica.", "_INBOX"].iter().any(|prefix| subject.as_str().starts_with(prefix))
 }
 
 /// What can matter of a name or secret: one that is too long becomes one that nobody has.
@@ -152,6 +162,9 @@ fn read_request<P: Protocol>(protocol: &P, message: &Message) -> Result<Asked<P:
     }
     let (head, question) = protocol.read(&message.payload).map_err(|_| Dropped::Malformed)?;
     let reply = message.reply.clone().ok_or(Dropped::NoReply)?;
+    if !is_of_a_client(&reply) {
+        return Err(Dropped::ForeignReply);
+    }
     Ok(Asked { reply, head, question })
 }
 
@@ -335,10 +348,15 @@ mod tests {
             read_request(&echo, &message).map(|asked| asked.question)
         };
         for bad in [vec![], vec![0], vec![1; LONGEST_MESSAGE + 1]] {
-            assert_eq!(read(bad, Some("r")), Err(Dropped::Malformed));
+            assert_eq!(read(bad, Some("_INBOX.r")), Err(Dropped::Malformed));
         }
         assert_eq!(read(vec![1], None), Err(Dropped::NoReply));
-        assert_eq!(read(vec![1; LONGEST_MESSAGE], Some("r")).map(|question| question.len()), Ok(LONGEST_MESSAGE));
+        for client in ["_INBOX.x.y", "signet.v1.inbox.shared.x", "_INBOX_gateway.x", "kaa.v1.replica.kpc1.cap.basic-response"] {
+            assert_eq!(read(vec![1; LONGEST_MESSAGE], Some(client)).map(|question| question.len()), Ok(LONGEST_MESSAGE));
+        }
+        for other in ["kaa.v1.events.ccm.client-credentials.basic.revoked", "signet.v1.feed", "signet.v1.inboxes", "$SYS.REQ.SERVER.PING", "kaa.v1.replicas"] {
+            assert_eq!(read(vec![1], Some(other)), Err(Dropped::ForeignReply), "{other}");
+        }
     }
 
     #[test]
