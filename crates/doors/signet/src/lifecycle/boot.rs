@@ -226,9 +226,11 @@ impl From<LedgerError> for Trouble {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Db(error) => error.into(),
-            LedgerError::Damaged(_) | LedgerError::File { .. } | LedgerError::Deposed | LedgerError::Key(_) => {
-                Self::Lasting(Refusal::new(error.reason(), error.to_string()))
-            }
+            LedgerError::Contradicted(_)
+            | LedgerError::Damaged(_)
+            | LedgerError::File { .. }
+            | LedgerError::Deposed
+            | LedgerError::Key(_) => Self::Lasting(Refusal::new(error.reason(), error.to_string())),
         }
     }
 }

@@ -354,7 +354,13 @@ mod tests {
         for client in ["_INBOX.x.y", "signet.v1.inbox.shared.x", "_INBOX_gateway.x", "kaa.v1.replica.kpc1.cap.basic-response"] {
             assert_eq!(read(vec![1; LONGEST_MESSAGE], Some(client)).map(|question| question.len()), Ok(LONGEST_MESSAGE));
         }
-        for other in ["kaa.v1.events.ccm.client-credentials.basic.revoked", "signet.v1.feed", "signet.v1.inboxes", "$SYS.REQ.SERVER.PING", "kaa.v1.replicas"] {
+        for other in [
+            "kaa.v1.events.ccm.client-credentials.basic.revoked",
+            "signet.v1.feed",
+            "signet.v1.inboxes",
+            "$SYS.REQ.SERVER.PING",
+            "kaa.v1.replicas",
+        ] {
             assert_eq!(read(vec![1], Some(other)), Err(Dropped::ForeignReply), "{other}");
         }
     }
