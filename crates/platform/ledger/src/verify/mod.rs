@@ -124,7 +124,8 @@ async fn run(options: VerifyOptions, check: &mut Check) -> Result<String, Fault>
         anchors.extend(newest(path, &options.key, &lineage)?.iter().map(|found| Anchor::of(found, "checkpoints.log")));
     }
     if let Some(path) = &options.checkpoint {
-        anchors.extend(kept_elsewhere(path, &options.key, &lineage)?.iter().map(|found| Anchor::of(found, "the checkpoint kept elsewhere")));
+        anchors
+            .extend(kept_elsewhere(path, &options.key, &lineage)?.iter().map(|found| Anchor::of(found, "the checkpoint kept elsewhere")));
     }
     check.expect(anchors);
     if let Some(position) = source.lowest().await?
