@@ -8,10 +8,11 @@ use crate::{DbError, Row, Statement, Value};
 pub fn query(connection: &Connection, statement: &Statement) -> Result<Vec<Row>, DbError> {
     let mut prepared = connection.prepare_cached(statement.sql.sqlite())?;
     bind(&mut prepared, &statement.params)?;
-    let width = prepared.column_count();
     let mut rows = prepared.raw_query();
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
+        // Asked after the first step, which compiles the statement anew when the tables have changed.
+        let width = row.as_ref().column_count();
         found.push(Row::from_sqlite(row, width)?);
     }
     Ok(found)

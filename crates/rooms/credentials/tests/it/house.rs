@@ -1,6 +1,5 @@
 //! A room with everything under it, on SQLite with the in-process bus or on PostgreSQL with NATS.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use signet_bus::{Bus, Message, NatsConfig, Pattern, Subject, Subscription};
+use signet_bus::{Bus, NatsConfig};
 use signet_credentials::{
     Authenticator, BusProvider, CredentialMetrics, CredentialsConfig, CredentialsRoom, LimitConfig, OPERATOR_TOKEN_LIFETIME,
     OperatorTokenParts, Parts, People, VerdictConfig, first_operator_token,
@@ -18,14 +17,14 @@ use signet_credentials::{
 use signet_crypto::{SealError, Sealer, Secret, SystemEntropy, aead};
 use signet_db::{DatabaseConfig, Db, Statement};
 use signet_http::{HttpMetrics, PeerAddress, RouteTable};
-use signet_kaa::cap::{ClientBasicAuthenticationRequest, ClientBasicAuthenticationResponse, ClientCredentialsRevokedEvent};
-use signet_kaa::{Record as _, Sensitive};
 use signet_ledger::{Ledger, LedgerParts, LedgerRuntime, LedgerTasks};
 use signet_model::{AuditEntry, Caller, Clock as _, Position, ReplicaId, Scope, TenantId, TraceId};
 use signet_standing::{View, ViewConfig, ViewTasks};
 use signet_testkit::{FakeClock, FaultProxy, TestNats, TestPostgres, psql, scratch_dir};
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt as _;
+
+pub(crate) use crate::gateway::{BASIC_REQUEST, CapAnswer, Events, cap_answer};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -56,7 +55,6 @@ macro_rules! on_both {
 }
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-pub(crate) const BASIC_REQUEST: &str = "kaa.v1.service.ccm.cap.basic-request";
 
 struct TestSealer(aead::Key);
 
@@ -167,14 +165,6 @@ impl Answer {
         assert_eq!(self.status, status, "{}", self.body);
         self.text("reason")
     }
-}
-
-/// An answer of the bus.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct CapAnswer {
-    pub(crate) correlation: String,
-    pub(crate) status: i32,
-    pub(crate) credential: Option<String>,
 }
 
 impl House {
@@ -478,38 +468,6 @@ impl House {
         self.call(request.unwrap()).await
     }
 
-    /// Asks over the bus in `acme`.
-    pub(crate) async fn ask(&self, username: &str, password: &str) -> CapAnswer {
-        self.ask_as("acme", username, password).await
-    }
-
-    pub(crate) async fn ask_as(&self, tenant: &str, username: &str, password: &str) -> CapAnswer {
-        let subject = Subject::new(BASIC_REQUEST).unwrap();
-        let payload = self.request("c-1", tenant, username, password, 0);
-        cap_answer(&self.bus.request(&subject, payload, PATIENCE).await.unwrap())
-    }
-
-    pub(crate) fn request(&self, correlation: &str, tenant: &str, username: &str, password: &str, timeout: i64) -> Vec<u8> {
-        let record = ClientBasicAuthenticationRequest {
-            correlation_id: correlation.into(),
-            timestamp: self.clock.now().millis(),
-            timeout,
-            tenant_id: tenant.into(),
-            username: username.into(),
-            password: Sensitive::new(password),
-        };
-        record.encode()
-    }
-
-    pub(crate) async fn listen(&self, pattern: &str) -> Subscription {
-        self.bus.subscribe(&Pattern::new(pattern).unwrap(), None, 4_096).await.unwrap()
-    }
-
-    pub(crate) async fn events(&self) -> Events {
-        let subscription = self.listen("kaa.v1.events.ccm.client-credentials.*.revoked").await;
-        Events { subscription, seen: BTreeSet::new() }
-    }
-
     /// Lets time pass, and the view ask again, since to it nobody has answered meanwhile.
     pub(crate) async fn pass(&self, time: Duration) {
         self.clock.advance(time);
@@ -549,62 +507,6 @@ impl House {
         let body = json!({"role": role, "expires_at": expires_at});
         let made = self.post(&format!("/api/v1/tenants/{tenant}/api-tokens"), &body).await.good();
         (made["token"].as_str().unwrap().to_owned(), made["id"].as_str().unwrap().to_owned())
-    }
-}
-
-pub(crate) fn cap_answer(message: &Message) -> CapAnswer {
-    let record = ClientBasicAuthenticationResponse::decode(&message.payload).unwrap();
-    assert_eq!((record.client_id, record.timeout), (None, 0));
-    assert_eq!(record.reason_phrase.is_none(), record.status_code == 200);
-    CapAnswer {
-        correlation: record.correlation_id.into_owned(),
-        status: record.status_code,
-        credential: record.credentials_id.map(Into::into),
-    }
-}
-
-/// A revoked event as a gateway reads it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Event {
-    pub(crate) correlation: String,
-    pub(crate) tenant: String,
-    pub(crate) credential: String,
-    pub(crate) replica: String,
-    pub(crate) timestamp: i64,
-    pub(crate) timeout: i64,
-}
-
-fn event(message: &Message) -> Event {
-    let record = ClientCredentialsRevokedEvent::decode(&message.payload).unwrap();
-    Event {
-        correlation: record.correlation_id.into_owned(),
-        tenant: record.tenant_id.into_owned(),
-        credential: record.credentials_id.into_owned(),
-        replica: record.originator_replica_id.into_owned(),
-        timestamp: record.timestamp,
-        timeout: record.timeout,
-    }
-}
-
-/// Events as a gateway that tells repeats by their correlation id.
-pub(crate) struct Events {
-    subscription: Subscription,
-    seen: BTreeSet<String>,
-}
-
-impl Events {
-    /// The next `count` events, repeats left out.
-    pub(crate) async fn next(&mut self, count: usize) -> Vec<Event> {
-        let mut events = Vec::new();
-        while events.len() < count {
-            let message = tokio::time::timeout(PATIENCE, self.subscription.next()).await.expect("an event comes").unwrap();
-            assert_eq!(message.subject.as_str(), "kaa.v1.events.ccm.client-credentials.basic.revoked");
-            let event = event(&message);
-            if self.seen.insert(event.correlation.clone()) {
-                events.push(event);
-            }
-        }
-        events
     }
 }
 

@@ -6,6 +6,7 @@ mod ecap;
 mod endpoint_tokens;
 mod events;
 mod faults;
+mod gateway;
 mod history;
 mod house;
 mod idempotency;
