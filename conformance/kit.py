@@ -147,7 +147,8 @@ class DropIn(Signet):
         self.environment.update(APP_CONFIG_PATH=str(directory / "service-config.yml"), NATS_URLS=nats_url, NO_COLOR="1")
         self.log = directory / "signet.log"
         self.process, self.ready = self.start("compat", "kaa-ccm", "--data-dir", directory / "d")
-        self.second, _ = self.start("compat", "kaa-ccm")
+        self.second, second_ready = self.start("compat", "kaa-ccm")
+        self.bases = ["http://" + ready["listeners"]["http"].replace("0.0.0.0", "127.0.0.1") for ready in (self.ready, second_ready)]
         self.environment["SIGNET_DATA_DIR"] = str(directory / "d")
 
     def stop(self):

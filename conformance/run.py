@@ -6,7 +6,9 @@ import sys
 import traceback
 
 import cap_basic
+import ccm_rest
 import ecap
+from kaa_cloud import KaaCloud
 from kit import DropIn, NatsServer, Report, Signet, scratch
 
 SMALL_QUEUE = "[kaa]\ncap_concurrency = 1\ncap_queue_length = 2\n"
@@ -28,6 +30,27 @@ SUITES = [
 ]
 
 
+def run(report, name, signet, suite):
+    try:
+        asyncio.run(suite)
+    except Exception:  # one broken suite must not hide the next
+        report.check(f"{name} ran to its end", False, traceback.format_exc()[-1500:] + signet.log.read_text()[-1500:])
+    report.equal("SIGTERM ends signet with 0", signet.stop(), 0)
+
+
+def rest_of_ccm(report):
+    """REST in the place of CCM, with a Tenant Manager and an issuer for each tenant around it."""
+    name = "REST in the place of CCM"
+    print(f"-- {name}", flush=True)
+    directory = scratch()
+    nats_server, cloud = NatsServer(directory), KaaCloud(directory, ["t-a", "t-b"])
+    ccm = DropIn(directory, nats_server.url, cloud.security())
+    run(report, name, ccm, ccm_rest.run(report, ccm, cloud, nats_server.url))
+    cloud.stop()
+    nats_server.stop()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 def main():
     report = Report()
     for name, suite, production, settings in SUITES:
@@ -36,13 +59,10 @@ def main():
         nats_server = NatsServer(directory)
         in_place = production == DROP_IN
         signet = DropIn(directory, nats_server.url, settings) if in_place else Signet(directory, nats_server.url, production, settings)
-        try:
-            asyncio.run(suite(report, signet, nats_server.url))
-        except Exception:  # one broken suite must not hide the next
-            report.check(f"{name} ran to its end", False, traceback.format_exc()[-1500:] + signet.log.read_text()[-1500:])
-        report.equal("SIGTERM ends signet with 0", signet.stop(), 0)
+        run(report, name, signet, suite(report, signet, nats_server.url))
         nats_server.stop()
         shutil.rmtree(directory, ignore_errors=True)
+    rest_of_ccm(report)
     print(f"{report.passed} passed, {report.failed} failed")
     return 1 if report.failed or not report.passed else 0
 
