@@ -17,7 +17,7 @@ use crate::context::Exchange;
 use crate::correlation::{self, CORRELATION_ID_HEADER};
 use crate::router::Shared;
 use crate::trace::{self, TRACE_ID_HEADER};
-use crate::{Problem, kaa, reasons};
+use crate::{Problem, kaa, leftover, reasons};
 
 /// Most headers in one request.
 pub(crate) const MAX_HEADERS: usize = 100;
@@ -45,9 +45,22 @@ pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, mut request: Req
         if let Some(problem) = uncorrelated.or_else(|| precheck(&request).err()) {
             return problem.into_response();
         }
+        // HTTP/1.1 has its own ways with an unread body, and `Expect: 100-continue` must not be answered by reading it.
+        let (request, leftover) = if request.version() == Version::HTTP_2 {
+            let (parts, body) = request.into_parts();
+            let (body, leftover) = leftover::keep(body);
+            (Request::from_parts(parts, body), Some(leftover))
+        } else {
+            (request, None)
+        };
         let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
         match tokio::time::timeout(shared.request_deadline, answer).await {
-            Ok(Ok(response)) => response,
+            Ok(Ok(response)) => {
+                if let Some(leftover) = leftover.filter(|_| response.status().is_client_error()) {
+                    leftover.drain().await;
+                }
+                response
+            }
             Ok(Err(_)) => {
                 // The payload may hold anything, so it is not logged; the hook of the binary logs the place.
                 shared.metrics.panicked();

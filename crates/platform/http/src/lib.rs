@@ -32,6 +32,7 @@ mod health;
 mod idempotency;
 mod json;
 mod kaa;
+mod leftover;
 mod listen;
 mod management;
 mod metrics;

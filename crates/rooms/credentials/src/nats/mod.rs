@@ -428,8 +428,8 @@ mod tests {
         let slow = Slow { metrics: metrics.clone(), begun: Arc::clone(&begun), go: Arc::clone(&go) };
         let provider = BusProvider::new();
         Desk::open(&provider, &bus, "ask", "group", slow, Limits { concurrency: 2, queue: 3 }).await.unwrap();
-        let mut answers = bus.subscribe(&Pattern::new("reply").unwrap(), None, 64).await.unwrap();
-        let (ask, reply) = (Subject::new("ask").unwrap(), Subject::new("reply").unwrap());
+        let mut answers = bus.subscribe(&Pattern::new("_INBOX.reply").unwrap(), None, 64).await.unwrap();
+        let (ask, reply) = (Subject::new("ask").unwrap(), Subject::new("_INBOX.reply").unwrap());
         for _ in 0..2 {
             bus.publish(&ask, Some(&reply), "x").await.unwrap();
         }
