@@ -95,6 +95,13 @@ async fn echo(nats: &str, bus: &Bus) -> Result<Figures> {
         anyhow::Ok(())
     });
     let (asking, subject) = (bus.clone(), Subject::new(ECHO)?);
+    // The server has taken the subscription in when a first request is answered.
+    for _ in 0..100 {
+        if bus.request(&subject, request(0), Duration::from_secs(1)).await.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let figures = load(move |number| {
         let (bus, subject) = (asking.clone(), subject.clone());
         async move {
