@@ -113,12 +113,14 @@ impl ToBeSigned {
 }
 
 fn algorithm_identifier(algorithm: Algorithm) -> AlgorithmIdentifier<Any> {
-    let oid = match algorithm {
-        Algorithm::Ed25519 => const_oid::db::rfc8410::ID_ED_25519,
-        Algorithm::EcdsaP256 => const_oid::db::rfc5912::ECDSA_WITH_SHA_256,
+    // Parameters are absent for all but RSA, where they are NULL (RFC 8410 section 3, RFC 5758 section 3.2, RFC 4055 section 5).
+    let (oid, parameters) = match algorithm {
+        Algorithm::Ed25519 => (const_oid::db::rfc8410::ID_ED_25519, None),
+        Algorithm::EcdsaP256 => (const_oid::db::rfc5912::ECDSA_WITH_SHA_256, None),
+        Algorithm::EcdsaP384 => (const_oid::db::rfc5912::ECDSA_WITH_SHA_384, None),
+        Algorithm::RsaPkcs1Sha256 => (const_oid::db::rfc5912::SHA_256_WITH_RSA_ENCRYPTION, Some(Any::null())),
     };
-    // Parameters are absent for both (RFC 8410 section 3, RFC 5758 section 3.2).
-    AlgorithmIdentifier { oid, parameters: None }
+    AlgorithmIdentifier { oid, parameters }
 }
 
 /// 16 bytes, 126 of whose bits are random: the top bit clear so that the number is positive, the next one set so that it

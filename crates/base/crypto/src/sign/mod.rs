@@ -1,12 +1,18 @@
 //! Signing without showing the key (design 12): the trait that CA, ledger and token signer use, and its software form.
 
 mod any;
+mod ecdsa;
 mod ed25519;
-mod p256;
+mod key;
+mod rsa;
+mod verify;
 
 pub use any::public_key_of;
+pub use ecdsa::{Curve, EcKey, P256, P256Key, P384, P384Key};
 pub use ed25519::{Ed25519Key, Ed25519Public};
-pub use p256::P256Key;
+pub use key::{KeyType, KeyTypeError, SigningKey};
+pub use rsa::RsaKey;
+pub use verify::{P256_SPKI_HEAD, P384_SPKI_HEAD, SignatureAlgorithm, decompress_point, usable_public_key, verify_signature};
 
 /// What a key signs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +21,10 @@ pub enum Algorithm {
     Ed25519,
     /// ECDSA on P-256 with SHA-256 (FIPS 186-5); signatures are DER, as X.509 wants them (RFC 3279 section 2.2.3).
     EcdsaP256,
+    /// ECDSA on P-384 with SHA-384; signatures are DER.
+    EcdsaP384,
+    /// RSA PKCS#1 v1.5 with SHA-256 (RFC 8017 section 8.2); signatures are as long as the modulus.
+    RsaPkcs1Sha256,
 }
 
 /// A private key that signs, wherever it lives.
@@ -41,4 +51,7 @@ pub enum SignError {
     /// Signing failed.
     #[error("the signature could not be made")]
     Failed,
+    /// The key did not make the signature.
+    #[error("the signature is not by that key over that message")]
+    BadSignature,
 }
