@@ -8,6 +8,7 @@ mod checks;
 mod debian;
 mod edges;
 mod node;
+mod peers;
 mod python;
 mod run;
 mod suites;
@@ -24,8 +25,8 @@ use crate::run::Runner;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  test [--deep]          every test: installs or finds PostgreSQL, nats-server, python3-venv and Node, starts each on a free
-                         loopback port, runs the Rust suites, the fuzz corpora and the foreign Python client, stops all.
+  test [--deep]          every test: installs or finds PostgreSQL, nats-server, python3-venv, Node and OpenBao, starts each on a
+                         free loopback port, runs the Rust suites, the fuzz corpora and the foreign Python client, stops all.
                          --deep adds long kill loops, cargo-deny and a minute of fuzzing for each target
   ci                     what .ci/run calls: format, clippy, edges, bans, tidiness, documentation, then test
   check                  the part of ci before the tests

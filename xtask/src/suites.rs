@@ -1,14 +1,15 @@
 //! `cargo xtask test`: the peers, the Rust suites, the foreign client, and everything stopped again.
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use signet_testkit::{
-    NATS_ENV, NATS_MONITORING_ENV, NODE_MODULES_ENV, POSTGRES_ENV, POSTGRES_ICU_ENV, PostgresOptions, TestNats, TestPostgres,
+    BAO_ENV, NATS_ENV, NATS_MONITORING_ENV, NODE_MODULES_ENV, POSTGRES_ENV, POSTGRES_ICU_ENV, PostgresOptions, TestNats, TestPostgres,
 };
 
 use crate::run::{self, Runner};
-use crate::{debian, node, python, tools};
+use crate::{debian, node, peers, python, tools};
 
 /// How much is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub(crate) fn test(runner: &mut Runner, depth: Depth) -> Result<ExitCode> {
     let python = python::interpreter(&runner.root, &runner.tools())?;
     let modules = node::modules(&runner.root, &runner.tools())?;
     runner.environment.push((NODE_MODULES_ENV.into(), modules.to_string_lossy().into_owned()));
+    let bao = bao(runner, &python)?;
+    runner.environment.push((BAO_ENV.into(), bao));
 
     let build = runner.cargo(&["build", "--workspace", "--lib", "--bins", "--tests", "--locked"]);
     if !runner.step("build", build)? {
@@ -83,11 +86,21 @@ pub(crate) fn test(runner: &mut Runner, depth: Depth) -> Result<ExitCode> {
     Ok(runner.finish())
 }
 
+/// OpenBao's program: the one that the environment names, else ours. Each test that needs a server starts its own.
+fn bao(runner: &Runner, python: &Path) -> Result<String> {
+    match std::env::var(BAO_ENV) {
+        Ok(named) => Ok(named),
+        Err(_) => Ok(peers::bao(python, &runner.root, &runner.tools())?.to_string_lossy().into_owned()),
+    }
+}
+
 /// Starts the peers for somebody who runs single tests by hand.
 pub(crate) fn peers(runner: &mut Runner) -> Result<ExitCode> {
     debian::ensure()?;
     let modules = node::modules(&runner.root, &runner.tools())?;
     println!("export {NODE_MODULES_ENV}={}", modules.display());
+    let python = python::interpreter(&runner.root, &runner.tools())?;
+    println!("export {BAO_ENV}={}", bao(runner, &python)?);
     let peers = Peers::start()?;
     for (name, value) in peers.variables() {
         println!("export {name}={value}");

@@ -3,6 +3,7 @@
 //! Dev-only. Nothing here is linked into what we ship. Servers end with the process that started them, even when it
 //! is killed ([`process`]); a program that is not installed fails the test with the line that installs it.
 
+mod bao;
 pub mod debian;
 mod doubles;
 mod error;
@@ -16,6 +17,7 @@ mod scratch;
 mod tenant_manager;
 mod token_key;
 
+pub use bao::{BAO_ENV, BAO_IN_TOOLS, BAO_LIST, BaoKind, TestBao, bao_install_line};
 pub use doubles::{FakeClock, SeededEntropy};
 pub use error::TestkitError;
 pub use issuer::{Fetches, IssuerMode, TestIssuer};
