@@ -1,0 +1,3 @@
+//! The room with a real ledger on both databases.
+
+mod schema;
