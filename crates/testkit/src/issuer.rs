@@ -1,20 +1,16 @@
 //! An OpenID Connect issuer on loopback that answers, lies, stalls or dies on request: discovery, keys, and the decisions of
 //! UMA at its token endpoint. It counts what it is asked.
-//!
-//! It runs on a thread and a runtime of its own, so a test that blocks does not stall the answers. It ends when dropped.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
 
+use crate::TokenKey;
 use crate::error::or_fail;
-use crate::{TestkitError, TokenKey};
+use crate::json_server::{Double, JsonServer, Reply, Request};
 
 /// How the issuer behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,22 +54,12 @@ struct State {
 }
 
 /// A running issuer.
-pub struct TestIssuer {
-    state: Arc<Mutex<State>>,
-    _stop_on_drop: oneshot::Sender<()>,
-}
+pub struct TestIssuer(JsonServer<State>);
 
 impl TestIssuer {
     /// An issuer at `http://127.0.0.1:PORT` and this path, such as `/auth/realms/acme`, that publishes these keys.
     pub fn start(path: &str, keys: &[&TokenKey]) -> Self {
-        or_fail(Self::begin(path, keys))
-    }
-
-    fn begin(path: &str, keys: &[&TokenKey]) -> Result<Self, TestkitError> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(TestkitError::at("127.0.0.1:0"))?;
-        listener.set_nonblocking(true).map_err(TestkitError::at("127.0.0.1:0"))?;
-        let address = listener.local_addr().map_err(TestkitError::at("127.0.0.1:0"))?;
-        let state = Arc::new(Mutex::new(State {
+        let state = |address| State {
             path: path.to_owned(),
             address,
             mode: IssuerMode::Answering,
@@ -83,24 +69,12 @@ impl TestIssuer {
             granted: BTreeSet::new(),
             fetches: Fetches::default(),
             last_decision: String::new(),
-        }));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let served = Arc::clone(&state);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TestkitError::at("runtime"))?;
-        std::thread::spawn(move || {
-            runtime.block_on(async move {
-                let Ok(listener) = TcpListener::from_std(listener) else { return };
-                tokio::select! {
-                    () = accept(listener, served) => {}
-                    _ = stopped => {}
-                }
-            });
-        });
-        Ok(Self { state, _stop_on_drop: stop })
+        };
+        Self(or_fail(JsonServer::start(0, state)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.0.state()
     }
 
     /// Its identifier.
@@ -158,10 +132,6 @@ fn set_of(keys: &[&TokenKey]) -> Value {
     json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() })
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl State {
     fn issuer(&self) -> String {
         format!("http://{}{}", self.address, self.path)
@@ -203,57 +173,18 @@ impl State {
     }
 }
 
-async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
-    loop {
-        if let Ok((stream, _)) = listener.accept().await {
-            let state = Arc::clone(&state);
-            tokio::spawn(async move {
-                // A client that went away has nothing to be told.
-                let _gone = serve(stream, &state).await;
-            });
-        }
+impl Double for State {
+    fn gone(&self) -> bool {
+        self.mode == IssuerMode::Gone
     }
-}
 
-/// One request, one answer.
-async fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
-    let mode = lock(state).mode;
-    if mode == IssuerMode::Gone {
-        return Ok(());
-    }
-    let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    stream.read_line(&mut line).await?;
-    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-    let mut length = 0;
-    loop {
-        let mut header = String::new();
-        if stream.read_line(&mut header).await? == 0 || header.trim().is_empty() {
-            break;
-        }
-        if let Some((name, value)) = header.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse::<usize>().unwrap_or(0).min(64 * 1024);
+    fn reply(&mut self, request: &Request) -> Reply {
+        let (status, body) = self.answer(&request.target, &request.body);
+        match self.mode {
+            IssuerMode::Answering => Reply::Answer { after: Duration::ZERO, status, body: body.to_string() },
+            IssuerMode::Slow(after) => Reply::Answer { after, status, body: body.to_string() },
+            IssuerMode::Failing(status) => Reply::Answer { after: Duration::ZERO, status, body: String::new() },
+            IssuerMode::Gone => Reply::HangUp,
         }
     }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await?;
-    let (status, body) = lock(state).answer(&path, &String::from_utf8_lossy(&body));
-    let (status, body) = match mode {
-        IssuerMode::Answering => (status, body.to_string()),
-        IssuerMode::Slow(delay) => {
-            tokio::time::sleep(delay).await;
-            (status, body.to_string())
-        }
-        IssuerMode::Failing(status) => (status, String::new()),
-        IssuerMode::Gone => return Ok(()),
-    };
-    let head = format!(
-        "HTTP/1.1 {status} Answer\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(body.as_bytes()).await?;
-    stream.shutdown().await
 }

@@ -8,6 +8,7 @@ pub mod debian;
 mod doubles;
 mod error;
 mod issuer;
+mod json_server;
 mod nats;
 mod postgres;
 pub mod process;

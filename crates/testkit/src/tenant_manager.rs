@@ -1,20 +1,15 @@
 //! A Tenant Manager of Kaa on loopback with its documented API (`kaa.md` 13.5), and the issuer at which its callers log in. It is
 //! honest until it is told to lie, stall or die. It counts what it is asked.
-//!
-//! It runs on a thread and a runtime of its own, so a test that blocks does not stall the answers. It ends when dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
 
-use crate::TestkitError;
 use crate::error::or_fail;
+use crate::json_server::{Double, JsonServer, Reply, Request};
 
 /// Path of the issuer.
 const ISSUER: &str = "/auth/realms/kaa";
@@ -96,10 +91,7 @@ struct State {
 }
 
 /// A running Manager.
-pub struct TestTenantManager {
-    state: Arc<Mutex<State>>,
-    _stop_on_drop: oneshot::Sender<()>,
-}
+pub struct TestTenantManager(JsonServer<State>);
 
 impl TestTenantManager {
     /// A Manager that answers anybody, without tenants.
@@ -109,15 +101,7 @@ impl TestTenantManager {
 
     /// The same at this port.
     pub fn start_at(version: ManagerVersion, port: u16) -> Self {
-        or_fail(Self::begin(version, port))
-    }
-
-    fn begin(version: ManagerVersion, port: u16) -> Result<Self, TestkitError> {
-        let at = format!("127.0.0.1:{port}");
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(TestkitError::at(&at))?;
-        listener.set_nonblocking(true).map_err(TestkitError::at(&at))?;
-        let address = listener.local_addr().map_err(TestkitError::at(&at))?;
-        let state = Arc::new(Mutex::new(State {
+        let state = |address| State {
             address,
             mode: ManagerMode::Answering,
             version,
@@ -126,24 +110,12 @@ impl TestTenantManager {
             tenants: BTreeMap::new(),
             logins: 0,
             asked: Vec::new(),
-        }));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let served = Arc::clone(&state);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TestkitError::at("runtime"))?;
-        std::thread::spawn(move || {
-            runtime.block_on(async move {
-                let Ok(listener) = TcpListener::from_std(listener) else { return };
-                tokio::select! {
-                    () = accept(listener, served) => {}
-                    _ = stopped => {}
-                }
-            });
-        });
-        Ok(Self { state, _stop_on_drop: stop })
+        };
+        Self(or_fail(JsonServer::start(port, state)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.0.state()
     }
 
     /// Where it is.
@@ -193,10 +165,6 @@ impl TestTenantManager {
     pub fn asked(&self) -> Vec<String> {
         self.state().asked.clone()
     }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
@@ -341,60 +309,21 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
-    loop {
-        if let Ok((stream, _)) = listener.accept().await {
-            let state = Arc::clone(&state);
-            tokio::spawn(async move {
-                // A client that went away has nothing to be told.
-                let _gone = serve(stream, &state).await;
-            });
-        }
+impl Double for State {
+    fn gone(&self) -> bool {
+        self.mode == ManagerMode::Gone
     }
-}
 
-/// One request, one answer.
-async fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
-    let mode = lock(state).mode.clone();
-    if mode == ManagerMode::Gone {
-        return Ok(());
-    }
-    let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    stream.read_line(&mut line).await?;
-    let target = line.split(' ').nth(1).unwrap_or_default().to_owned();
-    let (mut length, mut bearer) = (0, None);
-    loop {
-        let mut header = String::new();
-        if stream.read_line(&mut header).await? == 0 || header.trim().is_empty() {
-            break;
-        }
-        if let Some((name, value)) = header.split_once(':') {
-            match name.to_ascii_lowercase().as_str() {
-                "content-length" => length = value.trim().parse::<usize>().unwrap_or(0).min(64 * 1024),
-                "authorization" => bearer = value.trim().strip_prefix("Bearer ").map(str::to_owned),
-                _ => {}
+    fn reply(&mut self, request: &Request) -> Reply {
+        let (status, body) = self.answer(&request.target, request.bearer.as_deref(), &request.body);
+        let about_tenants = !request.target.starts_with(ISSUER);
+        match &self.mode {
+            ManagerMode::Saying(status, text) if about_tenants => {
+                Reply::Answer { after: Duration::ZERO, status: *status, body: text.clone() }
             }
+            ManagerMode::Slow(after) => Reply::Answer { after: *after, status, body: body.to_string() },
+            ManagerMode::Answering | ManagerMode::Saying(..) => Reply::Answer { after: Duration::ZERO, status, body: body.to_string() },
+            ManagerMode::Gone => Reply::HangUp,
         }
     }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await?;
-    let (status, body) = lock(state).answer(&target, bearer.as_deref(), &String::from_utf8_lossy(&body));
-    let about_tenants = !target.starts_with(ISSUER);
-    let (status, body) = match mode {
-        ManagerMode::Saying(status, text) if about_tenants => (status, text),
-        ManagerMode::Slow(delay) => {
-            tokio::time::sleep(delay).await;
-            (status, body.to_string())
-        }
-        ManagerMode::Answering | ManagerMode::Saying(..) => (status, body.to_string()),
-        ManagerMode::Gone => return Ok(()),
-    };
-    let head = format!(
-        "HTTP/1.1 {status} Answer\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(body.as_bytes()).await?;
-    stream.shutdown().await
 }
