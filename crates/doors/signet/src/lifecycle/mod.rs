@@ -3,6 +3,7 @@
 
 mod boot;
 mod callers;
+mod credentials;
 mod data_dir;
 mod files;
 mod first_start;
@@ -14,12 +15,14 @@ mod logs;
 mod metrics;
 mod notify;
 mod ports;
+mod readings;
 mod reasons;
 mod seal;
 mod shape;
 mod signals;
 mod tenant_manager;
 mod tls;
+mod watch;
 
 use std::time::Instant;
 

@@ -11,7 +11,7 @@ use signet_custody::secret_file::{self, Links};
 use signet_model::Refusal;
 use signet_outbound::{AddressPolicy, Outbound, OutboundConfig};
 
-use super::house::room_refusal;
+use super::credentials::refusal;
 use crate::config::{CONFIG_VALUE, TenantManager as Settings};
 
 /// Longest secret of a client, in bytes.
@@ -50,7 +50,7 @@ pub(super) async fn follow(
         login,
         refresh_interval: settings.refresh_interval.0,
     };
-    room.start_tenant_manager(bus, parts).await.map(Some).map_err(room_refusal)
+    room.start_tenant_manager(bus, parts).await.map(Some).map_err(refusal)
 }
 
 fn login(settings: &Settings, client_secret: Option<&Secret>) -> Result<Option<ManagerLogin>, Refusal> {
