@@ -20,6 +20,24 @@ signet_model::reasons! {
     PRIVATE_KEY_ENCRYPTED = ("private-key.encrypted", 400, "Decrypt it once with `openssl pkey -in FILE -out FILE.plain`, chmod it to 0600 and name that file.");
     /// The private key is of a kind that is not used here.
     PRIVATE_KEY_UNSUPPORTED = ("private-key.unsupported", 400, "Use P-256, P-384, P-521, Ed25519, or RSA of at least 2048 bits, in PKCS#8, SEC 1 or PKCS#1 form.");
+    /// The text is no serial number.
+    SERIAL_MALFORMED = ("serial.malformed", 400, "Give the decimal digits, or hexadecimal as 0x4a1f0b or 4a:1f:0b; `openssl x509 -noout -serial` prints it.");
+    /// The certificate request is damaged.
+    CSR_MALFORMED = ("csr.malformed", 400, "Look at it with `openssl req -noout -text -verify -in FILE`, and make it anew: PEM or DER, each extension once.");
+    /// The request is not signed by the key that it asks a certificate for.
+    CSR_BAD_SIGNATURE = ("csr.bad-signature", 422, "Make the request anew with the private key, for example with `openssl req -new -key FILE`.");
+    /// The request is signed with an algorithm that is not accepted.
+    CSR_SIGNATURE_UNSUPPORTED = ("csr.signature-unsupported", 422, "Sign the request with SHA-256 or stronger: ECDSA, Ed25519, RSA PKCS#1 or PSS, for example `openssl req -new -sha256`.");
+    /// The request asks for a certificate that could issue others.
+    CSR_CA_REQUESTED = ("csr.ca-requested", 422, "Leave basicConstraints CA:TRUE and keyCertSign out of the request: authorities are made with `signet ca`, not by request.");
+    /// The request asks for more names than one certificate may have.
+    CSR_TOO_MANY_NAMES = ("csr.too-many-names", 422, "Ask for at most 100 names; more are several certificates.");
+    /// The request asks for a name that no certificate may have.
+    CSR_NAME_REFUSED = ("csr.name-refused", 422, "Use DNS names of letters, digits and hyphens (an international name in its xn-- form) without wildcards, plain IPv4 or IPv6 addresses, absolute URIs, ASCII mail addresses.");
+    /// The key is too weak or known to others.
+    KEY_WEAK = ("key.weak", 422, "Make a new key with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`, or RSA of 2048 to 4096 bits with a current library.");
+    /// The key is of a kind that is not certified.
+    KEY_UNSUPPORTED = ("key.unsupported", 422, "Use P-256, P-384 (by the curve's name, not explicit parameters), Ed25519, or RSA of 2048 to 4096 bits.");
     /// The file is not UTF-8 text.
     TEXT_NOT_UTF8 = ("text.not-utf8", 400, "Save the file as UTF-8, for example with `iconv -f UTF-16 -t UTF-8 FILE -o FILE.utf8`.");
 }
@@ -67,6 +85,33 @@ pub enum PkiError {
     /// A name that no certificate can hold.
     #[error("not a server name: {0}")]
     Name(String),
+    /// Not a serial number.
+    #[error("not a serial number: {0}")]
+    Serial(String),
+    /// The certificate request is damaged.
+    #[error("the certificate request cannot be used: {0}")]
+    Csr(String),
+    /// The request is not signed by its own key.
+    #[error("the certificate request is not signed by the key in it")]
+    CsrSignature,
+    /// The request is signed with an algorithm that is not accepted.
+    #[error("the certificate request is signed with {0}")]
+    CsrAlgorithm(String),
+    /// The request wants to be an authority.
+    #[error("the certificate request asks for {0}")]
+    CaRequested(&'static str),
+    /// The request has too many names.
+    #[error("the certificate request asks for more than {0} names")]
+    TooManyNames(usize),
+    /// The request asks for a name that no certificate may have.
+    #[error("the name cannot be certified: {0}")]
+    NameRefused(String),
+    /// A weak or known key.
+    #[error("the public key is weak: {0}")]
+    WeakKey(String),
+    /// A kind of public key that is not certified.
+    #[error("the public key is not usable: {0}")]
+    UnsupportedPublicKey(String),
     /// Text in another encoding.
     #[error("the file is {0}, not UTF-8")]
     Encoding(&'static str),
@@ -90,6 +135,15 @@ impl PkiError {
             Self::KeyMismatch { .. } => &CERTIFICATE_KEY_MISMATCH,
             Self::NotAnAuthority(_) => &CERTIFICATE_NOT_AUTHORITY,
             Self::Name(_) => &CERTIFICATE_NAME_INVALID,
+            Self::Serial(_) => &SERIAL_MALFORMED,
+            Self::Csr(_) => &CSR_MALFORMED,
+            Self::CsrSignature => &CSR_BAD_SIGNATURE,
+            Self::CsrAlgorithm(_) => &CSR_SIGNATURE_UNSUPPORTED,
+            Self::CaRequested(_) => &CSR_CA_REQUESTED,
+            Self::TooManyNames(_) => &CSR_TOO_MANY_NAMES,
+            Self::NameRefused(_) => &CSR_NAME_REFUSED,
+            Self::WeakKey(_) => &KEY_WEAK,
+            Self::UnsupportedPublicKey(_) => &KEY_UNSUPPORTED,
             Self::Encoding(_) => &TEXT_NOT_UTF8,
             Self::Sign(_) | Self::Encode(_) => &signet_model::kinds::INTERNAL,
         }

@@ -1,22 +1,41 @@
-//! Certificates of a data directory: a self-signed authority, the server certificate that it issues, and the PEM files that
-//! operators bring. Types and strict DER come from `x509-cert`; what is signed is our own value, so that any
-//! [`Signer`](signet_crypto::sign::Signer) does the last step. No path validation: rustls does that.
+//! Certificates: names, serial numbers, keys and requests of others, read and judged; the profiles of our own certificates, encoded
+//! once, linted as a whole and signed by any [`Signer`](signet_crypto::sign::Signer); and the PEM files that operators bring.
+//! Types and strict DER come from `x509-cert` where nothing depends on the single byte.
 
+mod algorithm;
+mod attribute;
 mod authority;
 mod certificate;
+mod csr;
+mod csr_extensions;
 mod error;
 mod facts;
+mod name;
+mod name_text;
 mod names;
+mod oid;
 pub mod pem;
+mod public_key;
+mod serial;
+mod subject_name;
 mod tbs;
+mod tlv;
+mod weak_key;
 
 pub use authority::CertificateAuthority;
 pub use certificate::CaCertificate;
+pub use csr::{Asked, Csr, LONGEST_CSR, Verified};
 pub use error::{
     CERTIFICATE_KEY_MISMATCH, CERTIFICATE_MALFORMED, CERTIFICATE_MISSING, CERTIFICATE_NAME_INVALID, CERTIFICATE_NOT_AUTHORITY,
-    PRIVATE_KEY_ENCRYPTED, PRIVATE_KEY_MISSING, PRIVATE_KEY_UNSUPPORTED, PkiError, REASONS, TEXT_NOT_UTF8,
+    CSR_BAD_SIGNATURE, CSR_CA_REQUESTED, CSR_MALFORMED, CSR_NAME_REFUSED, CSR_SIGNATURE_UNSUPPORTED, CSR_TOO_MANY_NAMES, KEY_UNSUPPORTED,
+    KEY_WEAK, PRIVATE_KEY_ENCRYPTED, PRIVATE_KEY_MISSING, PRIVATE_KEY_UNSUPPORTED, PkiError, REASONS, SERIAL_MALFORMED, TEXT_NOT_UTF8,
 };
 pub use facts::LeafFacts;
+pub use name::{Attribute, LONGEST_COMMON_NAME, Name};
+pub use name_text::IssuerName;
 pub use names::ServerNames;
 pub use pem::{KeyForm, PrivateKey};
+pub use public_key::{FEWEST_RSA_BITS, KeyKind, MOST_RSA_BITS, PublicKey};
+pub use serial::{LONGEST_SERIAL, Serial, SerialLength};
+pub use subject_name::{MOST_SUBJECT_NAMES, SubjectName};
 pub use tbs::Validity;

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
-use signet_crypto::sign::{P256Key, public_key_of};
+use signet_crypto::sign::{P256Key, SigningKey, public_key_of};
 use signet_crypto::{Secret, sha256};
 use signet_model::log_text;
 use zeroize::Zeroizing;
@@ -77,6 +77,14 @@ impl PrivateKey {
         P256Key::from_der(&self.der).map_err(|e| PkiError::UnsupportedKey(e.to_string()))
     }
 
+    /// The key as a signer, when it is on P-256 or P-384, Ed25519, or RSA of 2048 to 4096 bits.
+    ///
+    /// # Errors
+    /// [`PkiError::UnsupportedKey`] when it is not.
+    pub fn to_signing_key(&self) -> Result<SigningKey, PkiError> {
+        SigningKey::from_private_der(&self.der).map_err(|e| PkiError::UnsupportedKey(e.to_string()))
+    }
+
     /// Checks that the key belongs to `certificate`.
     ///
     /// # Errors
@@ -126,6 +134,24 @@ pub fn private_key(text: &[u8]) -> Result<PrivateKey, PkiError> {
         return Ok(PrivateKey { form, der: Secret::from(std::mem::take(&mut *der)) });
     }
     Err(PkiError::NoKey { found: labels(&blocks, text) })
+}
+
+/// The first certificate request of a PEM text; other blocks are passed over. `keytool`, `certreq` and WebSphere write `NEW
+/// CERTIFICATE REQUEST`.
+///
+/// # Errors
+/// [`PkiError::Csr`] when there is none or its block is damaged, [`PkiError::Encoding`] for UTF-16.
+pub fn certificate_request(text: &[u8]) -> Result<Vec<u8>, PkiError> {
+    let damaged = |error| match error {
+        PkiError::Malformed { what, detail } => PkiError::Csr(format!("{what}: {detail}")),
+        other => other,
+    };
+    let blocks = blocks(text).map_err(damaged)?;
+    let request = blocks.iter().find(|block| matches!(block.label, "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST"));
+    match request {
+        Some(block) => Ok(std::mem::take(&mut *block.decode("the block").map_err(damaged)?)),
+        None => Err(PkiError::Csr(format!("the file holds {}", labels(&blocks, text)))),
+    }
 }
 
 /// A certificate as PEM with lines of 64 characters.

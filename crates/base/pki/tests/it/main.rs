@@ -1,6 +1,8 @@
 //! Certificates against OpenSSL and rustls' own verifier, and the files of people.
 
+mod der;
 mod field_cases;
 mod issue;
 mod openssl;
 mod properties;
+mod requests;
