@@ -14,7 +14,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 pub(crate) fn ensure() -> Result<()> {
     let missing = missing();
     if missing.is_empty() {
-        println!("PostgreSQL, nats-server, python3-venv, node and npm are there");
+        println!("PostgreSQL, nats-server, python3-venv, node, npm, openssl, certtool and go are there");
         return Ok(());
     }
     if !debian::is_root() {
@@ -34,6 +34,9 @@ fn missing() -> Vec<&'static str> {
         "nats-server" => debian::nats_program().is_ok(),
         "nodejs" => debian::on_path("node").is_some(),
         "npm" => debian::on_path("npm").is_some(),
+        "openssl" => debian::on_path("openssl").is_some(),
+        "gnutls-bin" => debian::on_path("certtool").is_some(),
+        "golang-go" => debian::go_program().is_ok(),
         _ => Command::new("python3").args(["-c", "import ensurepip, venv"]).output().is_ok_and(|output| output.status.success()),
     };
     debian::PACKAGES.iter().copied().filter(|package| !there(package)).collect()

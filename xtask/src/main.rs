@@ -7,6 +7,7 @@ mod bans;
 mod checks;
 mod debian;
 mod edges;
+mod go;
 mod node;
 mod peers;
 mod python;
@@ -25,9 +26,9 @@ use crate::run::Runner;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  test [--deep]          every test: installs or finds PostgreSQL, nats-server, python3-venv, Node and OpenBao, starts each on a
-                         free loopback port, runs the Rust suites, the fuzz corpora and the foreign Python client, stops all.
-                         --deep adds long kill loops, cargo-deny and a minute of fuzzing for each target
+  test [--deep]          every test: installs or finds PostgreSQL, nats-server, OpenBao, python3-venv, Node, GnuTLS and Go, starts
+                         the servers on free loopback ports, runs the Rust suites, the fuzz corpora and the foreign clients, stops
+                         all. --deep adds long kill loops, cargo-deny and a minute of fuzzing for each target
   ci                     what .ci/run calls: format, clippy, edges, bans, tidiness, documentation, then test
   check                  the part of ci before the tests
   peers                  starts PostgreSQL (C and ICU) and nats-server, prints what tests need to know, runs until interrupted

@@ -9,7 +9,7 @@ use signet_testkit::{
 };
 
 use crate::run::{self, Runner};
-use crate::{debian, node, peers, python, tools};
+use crate::{debian, go, node, peers, python, tools};
 
 /// How much is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub(crate) fn test(runner: &mut Runner, depth: Depth) -> Result<ExitCode> {
     runner.environment.push((NODE_MODULES_ENV.into(), modules.to_string_lossy().into_owned()));
     let bao = bao(runner, &python)?;
     runner.environment.push((BAO_ENV.into(), bao));
+    let verifier = go::verifier(&runner.root, &runner.tools())?;
+    runner.environment.push(("SIGNET_GO_VERIFIER".into(), verifier.to_string_lossy().into_owned()));
 
     let build = runner.cargo(&["build", "--workspace", "--lib", "--bins", "--tests", "--locked"]);
     if !runner.step("build", build)? {

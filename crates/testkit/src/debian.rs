@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::TestkitError;
 
 /// The Debian packages that the test suites need, in the order in which they are named to people.
-pub const PACKAGES: &[&str] = &["postgresql-15", "nats-server", "python3-venv", "nodejs", "npm"];
+pub const PACKAGES: &[&str] = &["postgresql-15", "nats-server", "python3-venv", "nodejs", "npm", "openssl", "gnutls-bin", "golang-go"];
 
 /// The one line that installs `packages` without starting a service of theirs or making a cluster `main`.
 pub fn install_line(packages: &[&str]) -> String {
@@ -47,6 +47,12 @@ pub fn nats_program() -> Result<PathBuf, TestkitError> {
     }
     on_path("nats-server")
         .ok_or_else(|| TestkitError::NotInstalled { program: "nats-server".into(), install: install_line(&["nats-server"]) })
+}
+
+/// The Go compiler: on the path, or where the distribution and Go's own archive put it.
+pub fn go_program() -> Result<PathBuf, TestkitError> {
+    let beside = ["/usr/local/go/bin/go", "/usr/lib/go/bin/go"].into_iter().map(PathBuf::from).find(|file| is_file(file));
+    on_path("go").or(beside).ok_or_else(|| TestkitError::NotInstalled { program: "Go".into(), install: install_line(&["golang-go"]) })
 }
 
 /// Looks for a program on the path and in the directories that are not on everybody's path.

@@ -1,0 +1,3 @@
+module signet.example/verify
+
+go 1.19
