@@ -101,7 +101,9 @@ CREATE INDEX certificate_name_newest ON certificate_name (tenant, value, intende
 ";
 
 /// `crl_partition.certificates` is how many may be put into it, settled when a process reserves it. `changed` grows with each
-/// change of state of a member, `published` is the value of it that the stored CRL holds.
+/// change of state of a member, `published` is the value of it that the stored CRL holds. `next_update` is NULL where no CRL is
+/// needed any more: nobody has asked for one yet, or every member has expired. The CRL itself lies in a table of its own, so that
+/// counting a change does not write it again. `alarm`: up to which expiry each level was told of.
 const REVOCATION: &str = r"
 CREATE TABLE crl_partition (
     tenant       {text_c} NOT NULL,
@@ -113,13 +115,21 @@ CREATE TABLE crl_partition (
     crl_number   {int8} NOT NULL,
     this_update  {int8},
     next_update  {int8},
-    der          {bytes},
     created_at   {int8} NOT NULL,
     version      {int8} NOT NULL,
     PRIMARY KEY (tenant, generation, number)
 ) {strict};
 CREATE INDEX crl_partition_changed ON crl_partition (tenant, generation, number) WHERE changed <> published;
 CREATE INDEX crl_partition_next ON crl_partition (next_update, tenant, generation, number) WHERE next_update IS NOT NULL;
+
+CREATE TABLE crl (
+    tenant     {text_c} NOT NULL,
+    generation {int8} NOT NULL,
+    number     {int8} NOT NULL,
+    crl_number {int8} NOT NULL,
+    der        {bytes} NOT NULL,
+    PRIMARY KEY (tenant, generation, number)
+) {strict};
 
 CREATE TABLE compromised_key (
     spki_sha256 {bytes} PRIMARY KEY,
@@ -129,11 +139,9 @@ CREATE TABLE compromised_key (
 CREATE INDEX compromised_key_of_tenant ON compromised_key (tenant);
 
 CREATE TABLE alarm (
-    tenant  {text_c} NOT NULL,
-    object  {text_c} NOT NULL,
-    days    {int8} NOT NULL,
-    told_at {int8} NOT NULL,
-    PRIMARY KEY (tenant, object, days)
+    days    {int8} PRIMARY KEY,
+    told_to {int8} NOT NULL,
+    version {int8} NOT NULL
 ) {strict};
 ";
 
