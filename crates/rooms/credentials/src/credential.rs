@@ -8,6 +8,7 @@ use signet_model::{
 };
 
 use crate::CredentialsRoom;
+use crate::certificate::Certificate;
 use crate::identity::IdentityRef;
 use crate::password_pool::HASH_DEADLINE;
 use crate::reasons::{
@@ -35,6 +36,8 @@ pub(crate) struct Credential {
     pub(crate) application: Option<String>,
     /// The endpoint of an endpoint token.
     pub(crate) endpoint: Option<String>,
+    /// Of a certificate: what it is known by.
+    pub(crate) certificate: Option<Box<Certificate>>,
     /// The identity that it proves; none for rows made on Kaa's paths.
     pub(crate) identity: Option<IdentityId>,
     /// When it was made.
@@ -152,6 +155,7 @@ impl CredentialsRoom {
                     username: Some(username.as_str().to_owned()),
                     application: None,
                     endpoint: None,
+                    certificate: None,
                     identity: identity.clone(),
                     created_at: now,
                     updated_at: now,
@@ -236,13 +240,24 @@ impl CredentialsRoom {
         request: Request,
         reason: Option<&str>,
     ) -> Result<Moved, Refusal> {
-        let meant = meant.into();
+        self.move_by(scope, meant.into(), request, reason, self.config.strict_fsm).await
+    }
+
+    /// The same by the table of moves with or without `strict_fsm`, whatever the configuration says.
+    pub(crate) async fn move_by(
+        &self,
+        scope: &Scope,
+        meant: Meant<'_>,
+        request: Request,
+        reason: Option<&str>,
+        strict_fsm: bool,
+    ) -> Result<Moved, Refusal> {
         let (moved, from) = self
             .ledger
             .decide(|| async {
                 let credential = self.meant(scope, meant).await?;
                 let from = credential.state;
-                match transition(from, request, self.config.strict_fsm) {
+                match transition(from, request, strict_fsm) {
                     Outcome::NoChange => Ok(Decided::Same((Moved { credential, changed: false }, from))),
                     Outcome::Illegal => Ok(Decided::Refuse(illegal(scope, &credential, request))),
                     Outcome::Transition { to } => {
@@ -294,6 +309,7 @@ impl CredentialsRoom {
         let mut change = Change::new(record)
             .expecting(Expect::write(sql::credential::set_state(&scope.tenant, credential, to, now), 1))
             .standing(standing);
+        change.effect = self.beside_moves(scope, credential.moved_certificate().as_slice(), to, reason, now);
         if tells {
             change.events = self.revoked_events(scope, &[credential.gone()]);
         }

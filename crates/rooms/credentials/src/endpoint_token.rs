@@ -196,6 +196,7 @@ impl CredentialsRoom {
                     username: None,
                     application: Some(new.application.as_str().to_owned()),
                     endpoint: Some(new.endpoint.as_str().to_owned()),
+                    certificate: None,
                     identity: identity.clone(),
                     created_at: now,
                     updated_at: now,
@@ -400,7 +401,7 @@ impl CredentialsRoom {
     }
 
     /// What a request of the bus is done as, in the tenant that its token belongs to.
-    fn bus_scope(&self, tenant: TenantId) -> Scope {
+    pub(crate) fn bus_scope(&self, tenant: TenantId) -> Scope {
         Scope {
             tenant,
             caller: Caller::Bus,

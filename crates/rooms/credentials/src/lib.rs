@@ -10,6 +10,8 @@
 mod api_token;
 mod authenticate;
 mod basic_list;
+mod certificate;
+mod certificate_check;
 mod check;
 mod credential;
 mod endpoint_list;
@@ -43,6 +45,7 @@ mod verdict;
 mod verdicts;
 
 pub use authenticate::{Authenticator, People};
+pub use certificate::{Birth, X509Facts};
 pub use idempotency::IdempotencyKeys;
 pub use import::{Fate, ForeignCredential, Import, ImportParts, MOST_ROWS_OF_A_PAGE, Skip};
 pub use limits::{LimitConfig, Quota};

@@ -47,6 +47,16 @@ signet_model::reasons! {
     CREDENTIAL_SUSPENDED = ("credential.suspended", 403, "Resume it: `signet credential resume ID`.");
     /// The credential is revoked, which is final.
     CREDENTIAL_REVOKED = ("credential.revoked", 403, "Create another credential with another username: `signet credential create basic NAME --password-stdin`.");
+    /// The certificate's validity is over.
+    CREDENTIAL_EXPIRED = ("credential.expired", 403, "Issue another certificate: `signet cert issue --csr FILE`; revoking the old one is not needed.");
+    /// The issuer is not a name.
+    CERTIFICATE_ISSUER_INVALID = ("certificate.issuer-invalid", 400, "Write it like `CN=acme`, `CN=acme,O=Acme,C=DE` or `/C=DE/O=Acme/CN=acme`; `openssl x509 -noout -issuer` prints it.");
+    /// More requests for certificates wait than the queue holds.
+    CERTIFICATE_QUEUE_FULL = ("certificate.queue-full", 503, "Try again a little later; `ccm_auth_queue_length` shows the load.");
+    /// This server makes no certificates.
+    CERTIFICATES_OFF = ("certificates.off", 501, "Set up the authority: section [authority] of the configuration, then start again.");
+    /// A credential has this issuer and serial number already.
+    CERTIFICATE_TAKEN = ("certificate.taken", 409, "Look for it: `signet cert list --issuer NAME --serial N`; one that belongs to another tenant is not shown.");
     /// The imported row names a tenant that is not there.
     IMPORT_TENANT_UNKNOWN = ("import.tenant-unknown", 404, "Make the tenant first, or import with `--create-tenants`.");
     /// The imported row's id is not an id of credentials.

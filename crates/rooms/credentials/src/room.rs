@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::authenticate::{Authenticator, People};
+use crate::certificate::Told;
 use crate::endpoint_token::{DEFAULT_LENGTH, LENGTHS};
 use crate::idempotency::IdempotencyKeys;
 use crate::last_use::LastUse;
@@ -138,6 +139,8 @@ pub struct CredentialsRoom {
     pub(crate) last_use: LastUse,
     pub(crate) tenants_seen: TenantsSeen,
     pub(crate) truth: Remembered,
+    /// Who keeps and who issues certificates.
+    pub(crate) told: Told,
     /// Told when there is something to sweep.
     pub(crate) sweeps_wait: Notify,
     authenticator: Arc<Authenticator>,
@@ -176,6 +179,7 @@ impl CredentialsRoom {
             last_use: LastUse::new(),
             tenants_seen,
             truth: Remembered::new(),
+            told: Told::default(),
             sweeps_wait: Notify::new(),
             authenticator,
         }))

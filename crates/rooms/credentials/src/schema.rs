@@ -144,6 +144,13 @@ CREATE TABLE tenant_use (
 ) {strict};
 ";
 
+/// A certificate is looked up by its number first: then the number alone finds it, too. Common names need not be unique.
+const CERTIFICATES: &str = r"
+DROP INDEX credential_serial;
+CREATE UNIQUE INDEX credential_serial ON credential (serial_decimal, issuer_dn) WHERE kind = 'x509';
+CREATE INDEX credential_newest_of_common_name ON credential (tenant, common_name, created_at, id) WHERE kind = 'x509';
+";
+
 /// The room's migrations, to be run with those of the ledger and of the other rooms.
 pub fn migrations() -> Migrations {
     const STEPS: &[Migration] = &[
@@ -152,6 +159,7 @@ pub fn migrations() -> Migrations {
         Migration { version: 3, name: "deleted tenants, sweeps", sql: SWEEPS },
         Migration { version: 4, name: "tenants of a Tenant Manager", sql: MANAGED_TENANTS },
         Migration { version: 5, name: "last use of tenants", sql: USES },
+        Migration { version: 6, name: "certificates by number and by name", sql: CERTIFICATES },
     ];
     Migrations { owner: "credentials", steps: STEPS }
 }

@@ -14,11 +14,13 @@ use std::time::Duration;
 
 use signet_ledger::{Change, CommitError, Expect, StandingEntry};
 use signet_model::{
-    AuditRecord, Caller, CredentialState, Enabled, IdentityId, Refusal, Scope, StandingSubject, TenantId, Timestamp, TraceId,
+    AuditRecord, Caller, CredentialId, CredentialKind, CredentialState, Enabled, IdentityId, Refusal, Scope, StandingSubject, TenantId,
+    Timestamp, TraceId,
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::CredentialsRoom;
+use crate::ports::MovedCertificate;
 use crate::reasons::TENANT_DISABLED;
 use crate::revocation::Gone;
 use crate::sql;
@@ -36,6 +38,9 @@ const MOST_SWEEPS: u32 = 64;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The pause of who was not the first, or could not write: the other one goes on meanwhile.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// Why the certificates of an unregistered tenant are revoked, by the name that RFC 5280 section 5.3.1 has for it.
+const UNREGISTERED: &str = "cessationOfOperation";
 
 /// The place of a credential in the order of a sweep: by birth, then by id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -269,8 +274,11 @@ impl CredentialsRoom {
         change = change.expecting(Expect::guard(sql::sweep::of_identities(&sweep.tenant), 0));
         if let Some(last) = &page.last {
             let unmoved = sql::sweep::unrevoked_unmoved(&sweep.tenant, &sweep.passed, last, tally(&page.unrevoked));
-            change =
-                change.expecting(Expect::guard(unmoved, 1)).effecting(sql::sweep::revoke(&sweep.tenant, &sweep.passed, last, scope.now()));
+            let now = scope.now();
+            change = change.expecting(Expect::guard(unmoved, 1)).effecting(sql::sweep::revoke(&sweep.tenant, &sweep.passed, last, now));
+            let certificates: Vec<MovedCertificate<'_>> = page.unrevoked.iter().filter_map(moved_certificate).collect();
+            let beside = self.beside_moves(&scope, &certificates, CredentialState::Revoked, Some(UNREGISTERED), now);
+            change.effect.extend(beside);
         }
         Ok(change)
     }
@@ -294,9 +302,10 @@ impl CredentialsRoom {
         let left = sql::one(&self.db, sql::sweep::left(&sweep.tenant, page), count).await?.unwrap_or_default();
         let [credentials, identities, api_tokens, applications] = left;
         let tenant = &sweep.tenant;
-        let removal = if credentials > 0 {
-            Some(("credentials", credentials, sql::sweep::remove_credentials(tenant, page)))
-        } else if identities > 0 {
+        if credentials > 0 {
+            return self.purge_credentials(&scope, sweep, page).await;
+        }
+        let removal = if identities > 0 {
             Some(("identities", identities, sql::sweep::remove_identities(tenant, page)))
         } else if api_tokens > 0 {
             Some(("api_tokens", api_tokens, sql::sweep::remove_api_tokens(tenant, page)))
@@ -306,9 +315,22 @@ impl CredentialsRoom {
             None
         };
         let Some((what, number, statement)) = removal else { return self.end_purge(&scope, sweep).await };
-        let record = AuditRecord::new(&scope, "tenant.purge-page", sweep.object()).with(what, number.to_string());
-        let to = Sweep { told: sweep.told.saturating_add(number), ..sweep.clone() };
-        Ok(Change::new(record).expecting(Expect::write(sql::sweep::replace(sweep.version, &to), 1)).effecting(statement))
+        Ok(removed(&scope, sweep, what, number).effecting(statement))
+    }
+
+    /// The oldest credentials that are left, and what their register writes beside. None can be made meanwhile; of those that are
+    /// gone meanwhile, such as the tokens of an endpoint that was unregistered, nothing is left to remove.
+    async fn purge_credentials(&self, scope: &Scope, sweep: &Sweep, page: u32) -> Result<Change, Refusal> {
+        let oldest = sql::all(&self.db, sql::sweep::oldest(&sweep.tenant, page), sql::sweep::read_oldest).await?;
+        let number = i64::try_from(oldest.len()).unwrap_or(i64::MAX);
+        let mut change = removed(scope, sweep, "credentials", number);
+        if let Some((last, _, _)) = oldest.last() {
+            change = change.effecting(sql::sweep::remove_credentials(&sweep.tenant, last));
+        }
+        let certificates: Vec<CredentialId> =
+            oldest.into_iter().filter(|(_, _, kind)| *kind == CredentialKind::X509).map(|(_, id, _)| id).collect();
+        change.effect.extend(self.beside_removal(scope, &certificates));
+        Ok(change)
     }
 
     async fn end_purge(&self, scope: &Scope, sweep: &Sweep) -> Result<Change, Refusal> {
@@ -388,6 +410,18 @@ fn tally(of: &[Met]) -> Tally {
         number: tally.number.saturating_add(1),
         versions: tally.versions.saturating_add(met.version),
     })
+}
+
+/// The step of a removal, without the removal itself.
+fn removed(scope: &Scope, sweep: &Sweep, what: &'static str, number: i64) -> Change {
+    let record = AuditRecord::new(scope, "tenant.purge-page", sweep.object()).with(what, number.to_string());
+    let to = Sweep { told: sweep.told.saturating_add(number), ..sweep.clone() };
+    Change::new(record).expecting(Expect::write(sql::sweep::replace(sweep.version, &to), 1))
+}
+
+fn moved_certificate(met: &Met) -> Option<MovedCertificate<'_>> {
+    let (issuer, serial, spki_sha256) = met.certificate.as_ref()?;
+    Some(MovedCertificate { id: &met.id, issuer, serial, spki_sha256, from: met.state })
 }
 
 fn gone(met: &Met) -> Gone {

@@ -121,7 +121,8 @@ impl CredentialsRoom {
     }
 
     async fn ensure_tenant_once(&self, scope: &Scope, managed: bool, remember: Remember<'_, Tenant>) -> Result<Option<Tenant>, Refusal> {
-        self.ledger
+        let made = self
+            .ledger
             .decide(|| async {
                 if self.tenant(scope).await?.is_some() {
                     return Ok(Decided::Same(None));
@@ -129,7 +130,11 @@ impl CredentialsRoom {
                 let (tenant, change) = new_tenant(scope, managed);
                 Ok(Decided::commit(change.idempotent(remember(&tenant)?), Some(tenant)))
             })
-            .await
+            .await?;
+        if made.is_some() {
+            self.tenant_works(&scope.tenant);
+        }
+        Ok(made)
     }
 
     /// The tenant that `scope` names, if there is one.
@@ -181,7 +186,8 @@ impl CredentialsRoom {
     /// Lets what leans on the tenant work again. Sends no event, and ends a telling that is under way: what it had not reached
     /// yet was never told of, and works again.
     pub(crate) async fn enable_tenant(&self, scope: &Scope, reason: Option<&str>) -> Result<SwitchedTenant, Refusal> {
-        self.ledger
+        let switched = self
+            .ledger
             .decide(|| async {
                 let tenant = self.existing_tenant(scope).await?;
                 if tenant.state.works() {
@@ -202,7 +208,11 @@ impl CredentialsRoom {
                     .effecting(sql::sweep::end_announcement(&scope.tenant, None));
                 Ok(Decided::commit(change, SwitchedTenant { tenant: settled(scope, &tenant, to), changed: true }))
             })
-            .await
+            .await?;
+        if switched.changed {
+            self.tenant_works(&scope.tenant);
+        }
+        Ok(switched)
     }
 
     /// Refuses everything that leans on the tenant, until it is enabled again.

@@ -4,7 +4,8 @@ use serde::Serialize;
 use signet_model::{CredentialId, CredentialState, Decision, Enabled, IdentityId, Reason, Refusal, TenantId, log_text};
 
 use crate::reasons::{
-    CREDENTIAL_REVOKED, CREDENTIAL_SUSPENDED, CREDENTIAL_UNKNOWN, CREDENTIAL_WRONG_PASSWORD, IDENTITY_DISABLED, TENANT_DISABLED,
+    CREDENTIAL_EXPIRED, CREDENTIAL_REVOKED, CREDENTIAL_SUSPENDED, CREDENTIAL_UNKNOWN, CREDENTIAL_WRONG_PASSWORD, IDENTITY_DISABLED,
+    TENANT_DISABLED,
 };
 use crate::sql::credential::KnownUser;
 
@@ -23,6 +24,8 @@ pub(crate) enum Verdict {
     Suspended,
     /// The password is right, the credential revoked.
     Revoked,
+    /// The certificate's validity is over.
+    Expired,
     /// The password is right, the identity disabled.
     IdentityDisabled,
     /// The password is right, the tenant disabled.
@@ -38,6 +41,7 @@ impl Verdict {
             Self::WrongPassword => Some(&CREDENTIAL_WRONG_PASSWORD),
             Self::Suspended => Some(&CREDENTIAL_SUSPENDED),
             Self::Revoked => Some(&CREDENTIAL_REVOKED),
+            Self::Expired => Some(&CREDENTIAL_EXPIRED),
             Self::IdentityDisabled => Some(&IDENTITY_DISABLED),
             Self::TenantDisabled => Some(&TENANT_DISABLED),
         }
@@ -51,6 +55,7 @@ impl Verdict {
             Self::WrongPassword => "wrong_password",
             Self::Suspended => "suspended",
             Self::Revoked => "revoked",
+            Self::Expired => "expired",
             Self::IdentityDisabled | Self::TenantDisabled => "disabled",
         }
     }
@@ -140,6 +145,7 @@ impl Checked {
                 format!("credential `{id}` is Revoked, which is final"),
                 format!("Create another with another username: `signet credential create basic NAME --password-stdin --tenant {tenant}`."),
             ),
+            Verdict::Expired => (format!("credential `{id}` has expired"), reason.fix.to_owned()),
             Verdict::IdentityDisabled => (
                 format!("identity `{identity}` of credential `{id}` is disabled"),
                 format!("Enable it: `signet identity enable {identity} --tenant {tenant}`."),

@@ -10,7 +10,7 @@ use signet_kaa::{DecodeError, Record as _, subject};
 use signet_model::{Caller, CredentialKind, Refusal, Scope, Timestamp, TraceId, kinds};
 use tokio::time::Instant;
 
-use super::{BusProvider, Desk, Head, Limits, Protocol, bounded};
+use super::{BusProvider, Desk, Head, Limits, Protocol, bounded, cap_certificate};
 use crate::check::{Approach, CHECK_DEADLINE};
 use crate::flights::MOST_JOINED;
 use crate::metrics::CredentialMetrics;
@@ -37,6 +37,7 @@ impl CredentialsRoom {
         let provider = BusProvider::new();
         let basic = BasicRequests { room: Arc::clone(self) };
         Desk::open(&provider, bus, &subject::cap_basic_request(ccm), ccm.as_str(), basic, limits).await?;
+        cap_certificate::open(&provider, bus, self).await?;
         Ok(provider)
     }
 }
@@ -83,7 +84,9 @@ fn reply(outcome: Result<Checked, Refusal>) -> Reply {
         Verdict::Allowed => (200, None),
         Verdict::UnknownTenant | Verdict::UnknownUsername => (404, checked.verdict.reason()),
         Verdict::WrongPassword => (401, checked.verdict.reason()),
-        Verdict::Suspended | Verdict::Revoked | Verdict::IdentityDisabled | Verdict::TenantDisabled => (403, checked.verdict.reason()),
+        Verdict::Suspended | Verdict::Revoked | Verdict::Expired | Verdict::IdentityDisabled | Verdict::TenantDisabled => {
+            (403, checked.verdict.reason())
+        }
     };
     Reply { status, credential: checked.user.map(|user| user.credential.to_string()), phrase: phrase.map(|reason| reason.code) }
 }

@@ -91,8 +91,10 @@ impl Validation {
                 Verdict::Suspended | Verdict::Revoked | Verdict::IdentityDisabled | Verdict::TenantDisabled => {
                     Self::refused(403, verdict.reason().map_or(kinds::INTERNAL.code, |reason| reason.code))
                 }
-                // Verdicts on passwords, which nothing here gives.
-                Verdict::UnknownTenant | Verdict::UnknownUsername | Verdict::WrongPassword => Self::refused(500, kinds::INTERNAL.code),
+                // Verdicts on passwords and certificates, which nothing here gives.
+                Verdict::UnknownTenant | Verdict::UnknownUsername | Verdict::WrongPassword | Verdict::Expired => {
+                    Self::refused(500, kinds::INTERNAL.code)
+                }
             },
             Err(refusal) => Self::refused(500, refusal.reason.code),
         }

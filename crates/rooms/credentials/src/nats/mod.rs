@@ -1,10 +1,11 @@
 //! The room on the message bus. Here is the desk that every kind of request shares; `cap` is the one for usernames and
-//! passwords, `ecap` that for endpoint tokens; `unregistered` obeys the registry of endpoints.
+//! passwords, `cap_certificate` that for certificates, `ecap` that for endpoint tokens; `unregistered` obeys the registry of endpoints.
 //!
 //! The reader never waits: it hands a request to a bounded queue, or says at once that the desk is overloaded. What cannot be
 //! understood, has no reply subject of a client's or has come too late is counted and gets no answer.
 
 mod cap;
+mod cap_certificate;
 mod ecap;
 mod unregistered;
 

@@ -36,6 +36,20 @@ pub(super) struct CredentialAnswer {
     application: Option<String>,
     /// The endpoint of an endpoint token
     endpoint: Option<String>,
+    /// The issuer of a certificate, in the form `CN=…,O=…`
+    issuer: Option<String>,
+    /// The serial number of a certificate, in decimal
+    serial: Option<String>,
+    /// The common name of a certificate's subject
+    common_name: Option<String>,
+    /// The first instant of a certificate's validity
+    #[schema(value_type = Option<String>, format = DateTime)]
+    not_before: Option<Timestamp>,
+    /// The last instant of a certificate's validity
+    #[schema(value_type = Option<String>, format = DateTime)]
+    not_after: Option<Timestamp>,
+    /// The trust anchor that vouches for a foreign certificate
+    anchor: Option<String>,
     /// Where it stands in its life
     #[schema(schema_with = credential_state_words)]
     state: CredentialState,
@@ -57,9 +71,26 @@ pub(super) struct CredentialAnswer {
 
 impl From<Credential> for CredentialAnswer {
     fn from(credential: Credential) -> Self {
-        let Credential { id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version } =
-            credential;
-        Self { id, kind, username, application, endpoint, state, identity, created_at, updated_at, last_used_at, version }
+        let certificate = credential.certificate.map(|certificate| *certificate);
+        Self {
+            id: credential.id,
+            kind: credential.kind,
+            username: credential.username,
+            application: credential.application,
+            endpoint: credential.endpoint,
+            issuer: certificate.as_ref().map(|certificate| certificate.issuer.clone()),
+            serial: certificate.as_ref().map(|certificate| certificate.serial.clone()),
+            common_name: certificate.as_ref().and_then(|certificate| certificate.common_name.clone()),
+            not_before: certificate.as_ref().map(|certificate| certificate.not_before),
+            not_after: certificate.as_ref().map(|certificate| certificate.not_after),
+            anchor: certificate.and_then(|certificate| certificate.anchor),
+            state: credential.state,
+            identity: credential.identity,
+            created_at: credential.created_at,
+            updated_at: credential.updated_at,
+            last_used_at: credential.last_used_at,
+            version: credential.version,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod api_tokens;
 mod bodies;
+mod certificates;
 mod creation;
 mod credentials;
 mod identities;
@@ -32,6 +33,7 @@ pub(crate) fn routes(room: &Arc<CredentialsRoom>) -> Vec<Route> {
         identities::routes(room),
         creation::routes(room),
         credentials::routes(room),
+        certificates::routes(room),
         new_password::routes(room),
         api_tokens::routes(room),
         kaa::basic::routes(room),

@@ -27,11 +27,7 @@ pub(crate) fn insert_basic(tenant: &TenantId, credential: &Credential, username:
 }
 
 pub(crate) fn find(tenant: &TenantId, id: &CredentialId) -> Statement {
-    Statement::new(
-        "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
-         WHERE id = $1 AND tenant = $2",
-        params![id, tenant],
-    )
+    Statement::new(credentials!("WHERE id = $1 AND tenant = $2"), params![id, tenant])
 }
 
 /// Whether a username is taken.
@@ -139,56 +135,59 @@ pub(crate) fn newest(tenant: &TenantId, filter: &CredentialFilter, identity: Opt
     let tenant = Value::from(tenant);
     if let Some(username) = &filter.username {
         return Statement::new(
-            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
-             WHERE tenant = $1 AND username = $2 AND kind = 'basic' AND (created_at, id) < ($3, $4) \
+            credentials!(
+                "WHERE tenant = $1 AND username = $2 AND kind = 'basic' AND (created_at, id) < ($3, $4) \
              AND (kind = $5 OR $5 IS NULL) AND (state = $6 OR $6 IS NULL) AND (identity = $7 OR $7 IS NULL) \
-             ORDER BY created_at DESC, id DESC LIMIT $8",
+             ORDER BY created_at DESC, id DESC LIMIT $8"
+            ),
             vec![tenant, username.as_str().into(), made, id, kind, state, identity.into(), limit],
         );
     }
     let (application, endpoint) = (Value::from(filter.application.as_ref()), Value::from(filter.endpoint.as_ref()));
     if filter.endpoint.is_some() {
         return Statement::new(
-            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
-             WHERE endpoint = $1 AND tenant = $2 AND kind = 'endpoint_token' AND (created_at, id) < ($3, $4) \
+            credentials!(
+                "WHERE endpoint = $1 AND tenant = $2 AND kind = 'endpoint_token' AND (created_at, id) < ($3, $4) \
              AND (kind = $5 OR $5 IS NULL) AND (state = $6 OR $6 IS NULL) AND (identity = $7 OR $7 IS NULL) \
-             AND (application = $8 OR $8 IS NULL) ORDER BY created_at DESC, id DESC LIMIT $9",
+             AND (application = $8 OR $8 IS NULL) ORDER BY created_at DESC, id DESC LIMIT $9"
+            ),
             vec![endpoint, tenant, made, id, kind, state, identity.into(), application, limit],
         );
     }
     if filter.application.is_some() {
         return Statement::new(
-            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
-             WHERE application = $1 AND tenant = $2 AND kind = 'endpoint_token' AND (created_at, id) < ($3, $4) \
+            credentials!(
+                "WHERE application = $1 AND tenant = $2 AND kind = 'endpoint_token' AND (created_at, id) < ($3, $4) \
              AND (kind = $5 OR $5 IS NULL) AND (state = $6 OR $6 IS NULL) AND (identity = $7 OR $7 IS NULL) \
-             ORDER BY created_at DESC, id DESC LIMIT $8",
+             ORDER BY created_at DESC, id DESC LIMIT $8"
+            ),
             vec![application, tenant, made, id, kind, state, identity.into(), limit],
         );
     }
     if let Some(identity) = identity {
         return Statement::new(
-            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
-             WHERE tenant = $1 AND identity = $2 AND (created_at, id) < ($3, $4) \
+            credentials!(
+                "WHERE tenant = $1 AND identity = $2 AND (created_at, id) < ($3, $4) \
              AND (kind = $5 OR $5 IS NULL) AND (state = $6 OR $6 IS NULL) \
-             ORDER BY created_at DESC, id DESC LIMIT $7",
+             ORDER BY created_at DESC, id DESC LIMIT $7"
+            ),
             vec![tenant, identity.into(), made, id, kind, state, limit],
         );
     }
     match (filter.state, filter.kind) {
         (Some(_), _) => Statement::new(
-            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
-             WHERE tenant = $1 AND state = $2 AND (created_at, id) < ($3, $4) AND (kind = $5 OR $5 IS NULL) \
-             ORDER BY created_at DESC, id DESC LIMIT $6",
+            credentials!(
+                "WHERE tenant = $1 AND state = $2 AND (created_at, id) < ($3, $4) AND (kind = $5 OR $5 IS NULL) \
+             ORDER BY created_at DESC, id DESC LIMIT $6"
+            ),
             vec![tenant, state, made, id, kind, limit],
         ),
         (None, Some(_)) => Statement::new(
-            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
-             WHERE tenant = $1 AND kind = $2 AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5",
+            credentials!("WHERE tenant = $1 AND kind = $2 AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5"),
             vec![tenant, kind, made, id, limit],
         ),
         (None, None) => Statement::new(
-            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
-             WHERE tenant = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4",
+            credentials!("WHERE tenant = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4"),
             vec![tenant, made, id, limit],
         ),
     }
@@ -216,5 +215,6 @@ pub(crate) fn read(row: &Row) -> Result<Credential, DbError> {
         updated_at: row.time(8)?,
         last_used_at: row.opt_time(9)?,
         version: row.int(10)?,
+        certificate: super::certificate::read(row, 11)?,
     })
 }

@@ -27,13 +27,15 @@ pub(crate) fn count(tenant: &TenantId, endpoint: &EndpointId, states: &BTreeSet<
 
 pub(crate) fn part(tenant: &TenantId, endpoint: &EndpointId, wanted: &EndpointTokens) -> Statement {
     let text = if wanted.oldest_first {
-        "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
-         WHERE endpoint = $1 AND tenant = $2 AND kind = 'endpoint_token' AND state IN ($3, $4, $5, $6) \
+        credentials!(
+            "WHERE endpoint = $1 AND tenant = $2 AND kind = 'endpoint_token' AND state IN ($3, $4, $5, $6) \
          ORDER BY created_at, id LIMIT $7 OFFSET $8"
+        )
     } else {
-        "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version FROM credential \
-         WHERE endpoint = $1 AND tenant = $2 AND kind = 'endpoint_token' AND state IN ($3, $4, $5, $6) \
+        credentials!(
+            "WHERE endpoint = $1 AND tenant = $2 AND kind = 'endpoint_token' AND state IN ($3, $4, $5, $6) \
          ORDER BY created_at DESC, id DESC LIMIT $7 OFFSET $8"
+        )
     };
     let mut params = of(tenant, endpoint, &wanted.states);
     params.extend([Value::from(wanted.limit), Value::from(wanted.offset)]);

@@ -1,8 +1,20 @@
 //! The room's statements, one file per table, and the rows that they yield. Every statement on a tenant's things names the
 //! tenant. Parameters appear for the first time in the order of their numbers, as SQLite counts them.
 
+/// The text of a statement that reads whole credentials: the columns that [`credential::read`] takes, then this.
+macro_rules! credentials {
+    ($tail:literal) => {
+        concat!(
+            "SELECT id, kind, state, username, application, endpoint, identity, created_at, updated_at, last_used_at, version, \
+             issuer_dn, serial_decimal, spki_sha256, common_name, not_before, not_after, anchor FROM credential ",
+            $tail
+        )
+    };
+}
+
 pub(crate) mod api_token;
 pub(crate) mod basic_list;
+pub(crate) mod certificate;
 pub(crate) mod credential;
 pub(crate) mod endpoint_list;
 pub(crate) mod endpoint_token;

@@ -145,6 +145,8 @@ pub(crate) struct Met {
     pub(crate) endpoint: Option<String>,
     pub(crate) identity: Option<IdentityId>,
     pub(crate) identity_state: Option<Enabled>,
+    /// Of a certificate: issuer, serial number and key.
+    pub(crate) certificate: Option<(String, String, [u8; 32])>,
 }
 
 // The identity's state is asked row by row and not by a join: PostgreSQL, which overestimates the rows between two keys, would read
@@ -155,13 +157,15 @@ pub(crate) fn credentials(tenant: &TenantId, identity: Option<&IdentityId>, afte
     match identity {
         None => Statement::new(
             "SELECT c.id, c.kind, c.state, c.version, c.application, c.endpoint, c.created_at, c.identity, \
-             (SELECT i.state FROM identity i WHERE i.id = c.identity AND i.tenant = c.tenant) FROM credential c \
+             (SELECT i.state FROM identity i WHERE i.id = c.identity AND i.tenant = c.tenant), \
+             c.issuer_dn, c.serial_decimal, c.spki_sha256 FROM credential c \
              WHERE c.tenant = $1 AND (c.created_at, c.id) > ($2, $3) ORDER BY c.created_at, c.id LIMIT $4",
             params![tenant, after.created_at, &after.id, limit],
         ),
         Some(identity) => Statement::new(
             "SELECT c.id, c.kind, c.state, c.version, c.application, c.endpoint, c.created_at, c.identity, \
-             (SELECT i.state FROM identity i WHERE i.id = c.identity AND i.tenant = c.tenant) FROM credential c \
+             (SELECT i.state FROM identity i WHERE i.id = c.identity AND i.tenant = c.tenant), \
+             c.issuer_dn, c.serial_decimal, c.spki_sha256 FROM credential c \
              WHERE c.tenant = $1 AND c.identity = $2 AND (c.created_at, c.id) > ($3, $4) ORDER BY c.created_at, c.id LIMIT $5",
             params![tenant, identity, after.created_at, &after.id, limit],
         ),
@@ -180,6 +184,10 @@ pub(crate) fn read_met(row: &Row) -> Result<Met, DbError> {
         endpoint: row.opt_text(5)?.map(str::to_owned),
         identity: opt_parsed(row, 7)?,
         identity_state: opt_parsed(row, 8)?,
+        certificate: match (row.opt_text(9)?, row.opt_text(10)?) {
+            (Some(issuer), Some(serial)) => Some((issuer.to_owned(), serial.to_owned(), super::certificate::hash(row, 11)?)),
+            (_, _) => None,
+        },
     })
 }
 
@@ -232,15 +240,25 @@ pub(crate) fn revoke(tenant: &TenantId, from: &Key, to: &Key, now: Timestamp) ->
     )
 }
 
-/// What a purge removes, table by table; each statement takes away the oldest `limit` rows of the tenant.
-pub(crate) fn remove_credentials(tenant: &TenantId, limit: u32) -> Statement {
+/// The oldest credentials of a tenant: what a page of a purge removes.
+pub(crate) fn oldest(tenant: &TenantId, limit: u32) -> Statement {
+    Statement::new("SELECT created_at, id, kind FROM credential WHERE tenant = $1 ORDER BY created_at, id LIMIT $2", params![tenant, limit])
+}
+
+pub(crate) fn read_oldest(row: &Row) -> Result<(Key, CredentialId, CredentialKind), DbError> {
+    let id: CredentialId = parsed(row, 1)?;
+    Ok((Key { created_at: row.int(0)?, id: id.as_str().to_owned() }, id, parsed(row, 2)?))
+}
+
+/// Removes the tenant's credentials up to this one.
+pub(crate) fn remove_credentials(tenant: &TenantId, last: &Key) -> Statement {
     Statement::new(
-        "DELETE FROM credential WHERE tenant = $1 AND id IN \
-         (SELECT c.id FROM credential c WHERE c.tenant = $2 ORDER BY c.created_at, c.id LIMIT $3) AND {ok}",
-        params![tenant, tenant, limit],
+        "DELETE FROM credential WHERE tenant = $1 AND (created_at, id) <= ($2, $3) AND {ok}",
+        params![tenant, last.created_at, &last.id],
     )
 }
 
+/// What else a purge removes, table by table; each statement takes away the oldest `limit` rows of the tenant.
 pub(crate) fn remove_identities(tenant: &TenantId, limit: u32) -> Statement {
     Statement::new(
         "DELETE FROM identity WHERE tenant = $1 AND id IN \

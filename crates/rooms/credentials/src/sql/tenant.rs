@@ -50,6 +50,14 @@ pub(crate) fn enabled(id: &TenantId) -> Statement {
     Statement::new("SELECT 1 FROM tenant WHERE id = $1 AND state = 'enabled'", params![id])
 }
 
+/// The enabled ones by name, behind `after`.
+pub(crate) fn working(after: Option<&TenantId>, limit: u32) -> Statement {
+    Statement::new(
+        "SELECT id FROM tenant WHERE id > $1 AND state = 'enabled' ORDER BY id LIMIT $2",
+        params![after.map_or("", TenantId::as_str), limit],
+    )
+}
+
 pub(crate) fn newest(after: &Cursor, limit: u32) -> Statement {
     Statement::new(
         "SELECT id, state, created_at, updated_at, version, purge_at, managed, unregistered FROM tenant \

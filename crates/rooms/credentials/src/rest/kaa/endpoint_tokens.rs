@@ -233,6 +233,7 @@ mod tests {
             username: None,
             application: Some("demo".to_owned()),
             endpoint: Some("ep-1".to_owned()),
+            certificate: None,
             identity: None,
             created_at: made,
             updated_at,

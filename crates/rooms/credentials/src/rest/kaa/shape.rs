@@ -72,6 +72,7 @@ mod tests {
             username: Some("bob".to_owned()),
             application: None,
             endpoint: None,
+            certificate: None,
             identity: None,
             created_at: "2020-03-01T12:47:02.247462Z".parse().unwrap(),
             updated_at: "2020-03-01T12:50:11.000001Z".parse().unwrap(),
