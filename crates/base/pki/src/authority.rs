@@ -1,25 +1,20 @@
-//! The two profiles of a data directory (design 10): its own authority, and the server certificate under it.
+//! The two certificates of a data directory (design 10): its own authority, and the server certificate under it.
 
-use const_oid::AssociatedOid as _;
-use const_oid::db::rfc5280::ID_KP_SERVER_AUTH;
-use der::asn1::{Ia5String, OctetString};
-use der::flagset::FlagSet;
+use std::sync::Arc;
+
 use rustls_pki_types::CertificateDer;
 use signet_crypto::sign::Signer;
 use signet_model::Entropy;
-use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName, SubjectKeyIdentifier,
-};
 
-use crate::tbs::{ToBeSigned, common_name, extension, key_identifier, public_key};
-use crate::{CaCertificate, PkiError, ServerNames, Validity};
+use crate::{
+    CaCertificate, CertificateRequest, IssuerFacts, Name, PkiError, Profile, PublicKey, Serial, ServerNames, SubjectName, Throwaway,
+    Validity,
+};
 
 /// The common name of server certificates. Peers look at the alternative names only.
 const SERVER_COMMON_NAME: &str = "Signet server";
 
-/// Makes certificates with a signer that is given for each.
+/// Makes the certificates of a data directory with a signer that is given for each.
 pub struct CertificateAuthority;
 
 impl CertificateAuthority {
@@ -28,25 +23,31 @@ impl CertificateAuthority {
     /// # Errors
     /// [`PkiError::Name`] for an unusable common name, [`PkiError::Sign`] when the signer fails.
     pub fn create(subject_cn: &str, validity: &Validity, signer: &dyn Signer, entropy: &dyn Entropy) -> Result<CaCertificate, PkiError> {
-        let subject = common_name(subject_cn)?;
-        let spki = public_key(&signer.public_key_spki_der())?;
-        let identifier = key_identifier(&spki)?;
-        let extensions = vec![
-            extension(BasicConstraints::OID, true, &BasicConstraints { ca: true, path_len_constraint: Some(0) })?,
-            extension(KeyUsage::OID, true, &KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign))?,
-            extension(SubjectKeyIdentifier::OID, false, &SubjectKeyIdentifier(identifier.clone()))?,
-            authority_key_identifier(identifier)?,
-        ];
-        let tbs = ToBeSigned { issuer: subject.clone(), validity: *validity, subject, spki, extensions };
-        CaCertificate::from_der(tbs.sign(signer, entropy)?)
+        let subject = Name::common(subject_cn)?;
+        let public_key = PublicKey::from_spki_der(&signer.public_key_spki_der())?;
+        let issuer = IssuerFacts::self_signed(subject.clone(), &public_key, *validity);
+        let request = CertificateRequest {
+            profile: Profile::LocalCa,
+            serial: Serial::random(entropy, Profile::LocalCa.serial_length()),
+            subject,
+            names: Vec::new(),
+            public_key,
+            validity: *validity,
+            issuer: Arc::new(issuer),
+            crl_url: None,
+            ocsp_url: None,
+            ca_issuers_url: None,
+            no_rev_avail: false,
+        };
+        CaCertificate::from_der(made(&request, signer, entropy)?)
     }
 
     /// A server certificate for `names` and the public key `spki_der`: digitalSignature, serverAuth. It ends no later than
     /// its authority.
     ///
     /// # Errors
-    /// [`PkiError::KeyMismatch`] when `ca_signer` is not the authority's key, [`PkiError::Malformed`] for a bad public key,
-    /// [`PkiError::Sign`] when the signer fails.
+    /// [`PkiError::KeyMismatch`] when `ca_signer` is not the authority's key, [`PkiError::Malformed`],
+    /// [`PkiError::UnsupportedPublicKey`] or [`PkiError::WeakKey`] for a bad public key, [`PkiError::Sign`] when the signer fails.
     pub fn issue_server_leaf(
         ca: &CaCertificate,
         ca_signer: &dyn Signer,
@@ -56,30 +57,24 @@ impl CertificateAuthority {
         entropy: &dyn Entropy,
     ) -> Result<CertificateDer<'static>, PkiError> {
         ca.check_signer(ca_signer)?;
-        let spki = public_key(spki_der)?;
-        let usage: FlagSet<KeyUsages> = KeyUsages::DigitalSignature.into();
-        let extensions = vec![
-            extension(BasicConstraints::OID, true, &BasicConstraints { ca: false, path_len_constraint: None })?,
-            extension(KeyUsage::OID, true, &KeyUsage(usage))?,
-            extension(ExtendedKeyUsage::OID, false, &ExtendedKeyUsage(vec![ID_KP_SERVER_AUTH]))?,
-            extension(SubjectKeyIdentifier::OID, false, &SubjectKeyIdentifier(key_identifier(&spki)?))?,
-            authority_key_identifier(ca.key_identifier.clone())?,
-            extension(SubjectAltName::OID, false, &SubjectAltName(general_names(names)?))?,
-        ];
-        let validity = Validity { not_before: validity.not_before, not_after: validity.not_after.min(ca.not_after) };
-        ToBeSigned { issuer: ca.subject.clone(), validity, subject: common_name(SERVER_COMMON_NAME)?, spki, extensions }
-            .sign(ca_signer, entropy)
+        let dns = names.dns().iter().cloned().map(SubjectName::Dns);
+        let request = CertificateRequest {
+            profile: Profile::Server,
+            serial: Serial::random(entropy, Profile::Server.serial_length()),
+            subject: Name::common(SERVER_COMMON_NAME)?,
+            names: dns.chain(names.ips().iter().copied().map(SubjectName::Ip)).collect(),
+            public_key: PublicKey::from_spki_der(spki_der)?,
+            validity: Validity { not_before: validity.not_before.max(ca.not_before()), not_after: validity.not_after.min(ca.not_after()) },
+            issuer: Arc::new(IssuerFacts::of(ca)?),
+            crl_url: None,
+            ocsp_url: None,
+            ca_issuers_url: None,
+            no_rev_avail: false,
+        };
+        made(&request, ca_signer, entropy)
     }
 }
 
-fn authority_key_identifier(identifier: OctetString) -> Result<Extension, PkiError> {
-    let value =
-        AuthorityKeyIdentifier { key_identifier: Some(identifier), authority_cert_issuer: None, authority_cert_serial_number: None };
-    extension(AuthorityKeyIdentifier::OID, false, &value)
-}
-
-fn general_names(names: &ServerNames) -> Result<Vec<GeneralName>, PkiError> {
-    let dns = names.dns().iter().map(|name| Ok(GeneralName::DnsName(Ia5String::new(name).map_err(PkiError::encode)?)));
-    let ips = names.ips().iter().map(|ip| Ok(GeneralName::from(*ip)));
-    dns.chain(ips).collect()
+fn made(request: &CertificateRequest, signer: &dyn Signer, entropy: &dyn Entropy) -> Result<CertificateDer<'static>, PkiError> {
+    request.lint(&Throwaway::single(request.issuer.algorithm(), entropy)?)?.sign(signer)
 }

@@ -6,19 +6,20 @@ use signet_crypto::sign::Signer;
 use signet_model::Timestamp;
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, SubjectKeyIdentifier};
-use x509_cert::name::RdnSequence;
 
 use crate::pem;
-use crate::tbs::key_identifier;
-use crate::{LeafFacts, PkiError};
+use crate::public_key::key_identifier;
+use crate::{LeafFacts, Name, PkiError};
 
 /// The certificate of an authority: it says CA:TRUE, and keyCertSign if it has a keyUsage.
 #[derive(Clone, Debug)]
 pub struct CaCertificate {
     der: CertificateDer<'static>,
-    pub(crate) subject: RdnSequence,
-    pub(crate) key_identifier: der::asn1::OctetString,
-    pub(crate) not_after: Timestamp,
+    subject: Name,
+    key_identifier: Vec<u8>,
+    not_before: Timestamp,
+    not_after: Timestamp,
+    path_len: Option<u8>,
     spki: Vec<u8>,
 }
 
@@ -30,21 +31,21 @@ impl CaCertificate {
     pub fn from_der(der: CertificateDer<'static>) -> Result<Self, PkiError> {
         let parsed = parse(&der)?;
         let tbs = parsed.tbs_certificate();
-        match extension::<BasicConstraints>(&parsed)? {
-            Some(constraints) if constraints.ca => {}
+        let path_len = match extension::<BasicConstraints>(&parsed)? {
+            Some(constraints) if constraints.ca => constraints.path_len_constraint,
             _ => return Err(PkiError::NotAnAuthority("its basicConstraints do not say CA:TRUE")),
-        }
+        };
         if extension::<KeyUsage>(&parsed)?.is_some_and(|usage| !usage.key_cert_sign()) {
             return Err(PkiError::NotAnAuthority("its keyUsage lacks keyCertSign"));
         }
         let key_identifier = match extension::<SubjectKeyIdentifier>(&parsed)? {
-            Some(identifier) => identifier.0,
-            None => key_identifier(tbs.subject_public_key_info())?,
+            Some(identifier) => identifier.0.as_bytes().to_vec(),
+            None => key_identifier(tbs.subject_public_key_info().subject_public_key.raw_bytes()).to_vec(),
         };
         let facts = LeafFacts::of(&parsed)?;
         let spki = tbs.subject_public_key_info().to_der().map_err(PkiError::encode)?;
-        let subject = tbs.subject().clone().into();
-        Ok(Self { der, subject, key_identifier, not_after: facts.not_after, spki })
+        let subject = Name::from_der(&tbs.subject().to_der().map_err(PkiError::encode)?)?;
+        Ok(Self { der, subject, key_identifier, not_before: facts.not_before, not_after: facts.not_after, path_len, spki })
     }
 
     /// The same from a PEM text; its first certificate counts.
@@ -68,7 +69,32 @@ impl CaCertificate {
 
     /// The key identifier that certificates issued under it name.
     pub fn key_identifier(&self) -> &[u8] {
-        self.key_identifier.as_bytes()
+        &self.key_identifier
+    }
+
+    /// Its subject, which is the issuer of what it issues.
+    pub fn subject(&self) -> &Name {
+        &self.subject
+    }
+
+    /// From when it holds.
+    pub fn not_before(&self) -> Timestamp {
+        self.not_before
+    }
+
+    /// Until when it holds.
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
+    /// How many authorities may stand below it; none when it does not say.
+    pub fn path_len(&self) -> Option<u8> {
+        self.path_len
+    }
+
+    /// The SubjectPublicKeyInfo in DER.
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
     }
 
     /// Checks that `signer` holds this certificate's key.

@@ -3,6 +3,8 @@
 use signet_crypto::sign::SignError;
 use signet_model::{Reason, Refusal};
 
+use crate::LintFailure;
+
 signet_model::reasons! {
     /// The certificate or its PEM text is damaged.
     CERTIFICATE_MALFORMED = ("certificate.malformed", 400, "Look at the file with `openssl x509 -in FILE -noout -text`, and write it again from its source.");
@@ -38,6 +40,10 @@ signet_model::reasons! {
     KEY_WEAK = ("key.weak", 422, "Make a new key with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`, or RSA of 2048 to 4096 bits with a current library.");
     /// The key is of a kind that is not certified.
     KEY_UNSUPPORTED = ("key.unsupported", 422, "Use P-256, P-384 (by the curve's name, not explicit parameters), Ed25519, or RSA of 2048 to 4096 bits.");
+    /// The certificate that was asked for breaks a rule of its profile or of RFC 5280.
+    CERTIFICATE_LINT = ("certificate.lint", 422, "Change what the named rule says; docs/reference/lints.md lists the rules.");
+    /// The certificate to be made breaks a rule through our own doing.
+    CERTIFICATE_LINT_OURS = ("certificate.lint-ours", 500, "Report the named rule with the request; nothing was signed.");
     /// The file is not UTF-8 text.
     TEXT_NOT_UTF8 = ("text.not-utf8", 400, "Save the file as UTF-8, for example with `iconv -f UTF-16 -t UTF-8 FILE -o FILE.utf8`.");
 }
@@ -112,6 +118,9 @@ pub enum PkiError {
     /// A kind of public key that is not certified.
     #[error("the public key is not usable: {0}")]
     UnsupportedPublicKey(String),
+    /// A certificate that breaks rules; nothing was signed with the authority's key.
+    #[error(transparent)]
+    Lint(#[from] LintFailure),
     /// Text in another encoding.
     #[error("the file is {0}, not UTF-8")]
     Encoding(&'static str),
@@ -144,6 +153,7 @@ impl PkiError {
             Self::NameRefused(_) => &CSR_NAME_REFUSED,
             Self::WeakKey(_) => &KEY_WEAK,
             Self::UnsupportedPublicKey(_) => &KEY_UNSUPPORTED,
+            Self::Lint(failure) => failure.reason(),
             Self::Encoding(_) => &TEXT_NOT_UTF8,
             Self::Sign(_) | Self::Encode(_) => &signet_model::kinds::INTERNAL,
         }

@@ -10,32 +10,42 @@ mod csr;
 mod csr_extensions;
 mod error;
 mod facts;
+mod issuer;
+mod lint;
 mod name;
 mod name_text;
 mod names;
 mod oid;
 pub mod pem;
+mod profile;
 mod public_key;
+mod request;
 mod serial;
 mod subject_name;
-mod tbs;
+mod time;
 mod tlv;
+mod validity;
 mod weak_key;
 
 pub use authority::CertificateAuthority;
 pub use certificate::CaCertificate;
 pub use csr::{Asked, Csr, LONGEST_CSR, Verified};
 pub use error::{
-    CERTIFICATE_KEY_MISMATCH, CERTIFICATE_MALFORMED, CERTIFICATE_MISSING, CERTIFICATE_NAME_INVALID, CERTIFICATE_NOT_AUTHORITY,
-    CSR_BAD_SIGNATURE, CSR_CA_REQUESTED, CSR_MALFORMED, CSR_NAME_REFUSED, CSR_SIGNATURE_UNSUPPORTED, CSR_TOO_MANY_NAMES, KEY_UNSUPPORTED,
-    KEY_WEAK, PRIVATE_KEY_ENCRYPTED, PRIVATE_KEY_MISSING, PRIVATE_KEY_UNSUPPORTED, PkiError, REASONS, SERIAL_MALFORMED, TEXT_NOT_UTF8,
+    CERTIFICATE_KEY_MISMATCH, CERTIFICATE_LINT, CERTIFICATE_LINT_OURS, CERTIFICATE_MALFORMED, CERTIFICATE_MISSING,
+    CERTIFICATE_NAME_INVALID, CERTIFICATE_NOT_AUTHORITY, CSR_BAD_SIGNATURE, CSR_CA_REQUESTED, CSR_MALFORMED, CSR_NAME_REFUSED,
+    CSR_SIGNATURE_UNSUPPORTED, CSR_TOO_MANY_NAMES, KEY_UNSUPPORTED, KEY_WEAK, PRIVATE_KEY_ENCRYPTED, PRIVATE_KEY_MISSING,
+    PRIVATE_KEY_UNSUPPORTED, PkiError, REASONS, SERIAL_MALFORMED, TEXT_NOT_UTF8,
 };
 pub use facts::LeafFacts;
+pub use issuer::IssuerFacts;
+pub use lint::{Finding, LintContext, LintFailure, Severity, lint_certificate, lint_rules};
 pub use name::{Attribute, LONGEST_COMMON_NAME, Name};
 pub use name_text::IssuerName;
 pub use names::ServerNames;
 pub use pem::{KeyForm, PrivateKey};
+pub use profile::{Profile, ProfileError};
 pub use public_key::{FEWEST_RSA_BITS, KeyKind, MOST_RSA_BITS, PublicKey};
+pub use request::{CertificateRequest, LintedCertificate, Throwaway};
 pub use serial::{LONGEST_SERIAL, Serial, SerialLength};
 pub use subject_name::{MOST_SUBJECT_NAMES, SubjectName};
-pub use tbs::Validity;
+pub use validity::Validity;

@@ -65,6 +65,73 @@ impl fmt::Display for KeyKind {
     }
 }
 
+/// What the key policy finds wrong with a key. Each fault is a lint rule of its own.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum KeyFault {
+    #[error("{0}")]
+    Damaged(String),
+    #[error("a key of the kind {0}")]
+    Kind(String),
+    #[error("{0}")]
+    Parameters(&'static str),
+    #[error("a curve by explicit parameters; name it (`openssl ec -param_enc named_curve`)")]
+    ExplicitCurve,
+    #[error("a key on the curve {0}; use P-256 or P-384")]
+    Curve(String),
+    #[error("a point in a form that is neither uncompressed nor compressed")]
+    PointForm,
+    #[error("its point does not lie on the curve")]
+    Point,
+    #[error("its point is of small order: anybody can sign")]
+    SmallOrder,
+    #[error("its private half is a small number, or printed in an RFC")]
+    Published,
+    #[error("RSA of {0} bits; use {FEWEST_RSA_BITS} to {MOST_RSA_BITS}")]
+    RsaTooShort(usize),
+    #[error("RSA of {0} bits; use {FEWEST_RSA_BITS} to {MOST_RSA_BITS}")]
+    RsaTooLong(usize),
+    #[error("RSA with the exponent {0}; use 65537")]
+    RsaExponent(String),
+    #[error("RSA with an exponent of {0} bits; use 65537")]
+    RsaLargeExponent(usize),
+    #[error("its modulus {0}")]
+    RsaModulus(&'static str),
+    #[error("it was made by a chip with the ROCA fault (CVE-2017-15361)")]
+    Roca,
+    #[error("its primes are so close to each other that Fermat's method finds them")]
+    ClosePrimes,
+}
+
+impl From<KeyFault> for PkiError {
+    fn from(fault: KeyFault) -> Self {
+        use KeyFault as F;
+        let text = fault.to_string();
+        match fault {
+            F::Damaged(detail) => Self::Malformed { what: WHAT, detail },
+            F::Kind(_) | F::Parameters(_) | F::ExplicitCurve | F::Curve(_) | F::PointForm | F::RsaTooLong(_) | F::RsaLargeExponent(_) => {
+                Self::UnsupportedPublicKey(text)
+            }
+            F::Point
+            | F::SmallOrder
+            | F::Published
+            | F::RsaTooShort(_)
+            | F::RsaExponent(_)
+            | F::RsaModulus(_)
+            | F::Roca
+            | F::ClosePrimes => Self::WeakKey(text),
+        }
+    }
+}
+
+impl From<PkiError> for KeyFault {
+    fn from(error: PkiError) -> Self {
+        match error {
+            PkiError::Malformed { detail, .. } => Self::Damaged(detail),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}
+
 /// A public key that the key policy lets into certificates. Its SubjectPublicKeyInfo is in one form: curves by name, points
 /// uncompressed; so the fingerprint of a key that came with a compressed point is that of the same key uncompressed.
 #[derive(Clone, PartialEq, Eq)]
@@ -79,18 +146,21 @@ impl PublicKey {
     /// # Errors
     /// [`PkiError::UnsupportedPublicKey`] for another kind, form or curve, [`PkiError::WeakKey`] for one that others can use.
     pub fn from_spki_der(der: &[u8]) -> Result<Self, PkiError> {
+        Ok(Self::judge(der)?)
+    }
+
+    /// The same with the fault by name.
+    pub(crate) fn judge(der: &[u8]) -> Result<Self, KeyFault> {
         let key = Self::screened(der)?;
         // A modulus that passed is a number; a point may still lie beside its curve.
         match key.kind {
-            KeyKind::P256 | KeyKind::P384 if !usable_public_key(&key.spki) => {
-                Err(PkiError::WeakKey("its point does not lie on the curve".to_owned()))
-            }
+            KeyKind::P256 | KeyKind::P384 if !usable_public_key(&key.spki) => Err(KeyFault::Point),
             KeyKind::P256 | KeyKind::P384 | KeyKind::Ed25519 | KeyKind::Rsa { .. } => Ok(key),
         }
     }
 
     /// The same without arithmetic on points, for a key whose signature is verified next: that does it.
-    pub(crate) fn screened(der: &[u8]) -> Result<Self, PkiError> {
+    pub(crate) fn screened(der: &[u8]) -> Result<Self, KeyFault> {
         if let Some(point) = der.strip_prefix(P256_SPKI_HEAD) {
             return Self::point(point, der, KeyKind::P256);
         }
@@ -102,62 +172,55 @@ impl PublicKey {
         match oid.body {
             ID_EC => Self::elliptic(parameters, bits),
             ID_RSA => Self::rsa(parameters, bits, der),
-            ID_ED25519 if parameters.is_some() => Err(unsupported("Ed25519 with parameters")),
+            ID_ED25519 if parameters.is_some() => Err(KeyFault::Parameters("Ed25519 with parameters")),
             ID_ED25519 => Self::ed25519(bits, der),
-            ID_RSA_PSS => Err(unsupported("a key for RSA PSS only; use one of rsaEncryption")),
-            other => Err(PkiError::UnsupportedPublicKey(format!("a key of the kind {}", tlv::oid_text(other)))),
+            ID_RSA_PSS => Err(KeyFault::Kind("RSA for PSS only; use rsaEncryption".to_owned())),
+            other => Err(KeyFault::Kind(tlv::oid_text(other))),
         }
     }
 
-    fn elliptic(parameters: Option<Element<'_>>, bits: &[u8]) -> Result<Self, PkiError> {
+    fn elliptic(parameters: Option<Element<'_>>, bits: &[u8]) -> Result<Self, KeyFault> {
         let (kind, head, coordinate) = match parameters {
             Some(Element { tag: tlv::OID, body: CURVE_P256, .. }) => (KeyKind::P256, P256_SPKI_HEAD, 32),
             Some(Element { tag: tlv::OID, body: CURVE_P384, .. }) => (KeyKind::P384, P384_SPKI_HEAD, 48),
-            Some(Element { tag: tlv::OID, body, .. }) => {
-                return Err(PkiError::UnsupportedPublicKey(format!("a key on the curve {}; use P-256 or P-384", tlv::oid_text(body))));
-            }
-            Some(Element { tag: tlv::SEQUENCE, .. }) => {
-                return Err(unsupported("a curve by explicit parameters; name it (`openssl ecparam -param_enc named_curve`)"));
-            }
-            Some(_) | None => return Err(unsupported("an elliptic key without the name of its curve")),
+            Some(Element { tag: tlv::OID, body, .. }) => return Err(KeyFault::Curve(tlv::oid_text(body))),
+            Some(Element { tag: tlv::SEQUENCE, .. }) => return Err(KeyFault::ExplicitCurve),
+            Some(_) | None => return Err(KeyFault::Parameters("an elliptic key without the name of its curve")),
         };
         match bits {
             [4, point @ ..] if point.len() == coordinate << 1 => Self::point(bits, &[head, bits].concat(), kind),
             [2 | 3, x @ ..] if x.len() == coordinate => {
-                let spki =
-                    decompress_point(bits).map_err(|_| PkiError::WeakKey("its compressed point does not lie on the curve".to_owned()))?;
-                let point = spki.get(head.len()..).unwrap_or_default();
-                Self::point(point, &spki, kind)
+                let spki = decompress_point(bits).map_err(|_| KeyFault::Point)?;
+                Self::point(spki.get(head.len()..).unwrap_or_default(), &spki, kind)
             }
-            [0] => Err(PkiError::WeakKey("its point is the point at infinity".to_owned())),
-            _ => Err(unsupported("a point in a form that is neither uncompressed nor compressed")),
+            // The point at infinity.
+            [0] => Err(KeyFault::Point),
+            _ => Err(KeyFault::PointForm),
         }
     }
 
-    fn point(point: &[u8], spki: &[u8], kind: KeyKind) -> Result<Self, PkiError> {
-        let list = if kind == KeyKind::P256 { Published::P256 } else { Published::P384 };
+    fn point(point: &[u8], spki: &[u8], kind: KeyKind) -> Result<Self, KeyFault> {
+        let (list, length) = if kind == KeyKind::P256 { (Published::P256, 65) } else { (Published::P384, 97) };
         match point {
-            [4, x @ ..] if published(list, x) => {
-                Err(PkiError::WeakKey("its private half is a small number, or printed in an RFC".to_owned()))
-            }
-            [4, ..] => Ok(Self { spki: spki.to_vec(), kind }),
-            _ => Err(unsupported("a point in a form that is neither uncompressed nor compressed")),
+            [4, x @ ..] if published(list, x) => Err(KeyFault::Published),
+            [4, ..] if point.len() == length => Ok(Self { spki: spki.to_vec(), kind }),
+            _ => Err(KeyFault::PointForm),
         }
     }
 
-    fn ed25519(bits: &[u8], der: &[u8]) -> Result<Self, PkiError> {
-        let raw = <[u8; 32]>::try_from(bits).map_err(|_| unsupported("an Ed25519 key that is not 32 bytes"))?;
+    fn ed25519(bits: &[u8], der: &[u8]) -> Result<Self, KeyFault> {
+        let raw = <[u8; 32]>::try_from(bits).map_err(|_| KeyFault::Parameters("an Ed25519 key that is not 32 bytes"))?;
         if published(Published::Ed25519, &raw) {
-            return Err(PkiError::WeakKey("its private half is printed in an RFC".to_owned()));
+            return Err(KeyFault::Published);
         }
-        Ed25519Public::from_raw(raw).map_err(|_| PkiError::WeakKey("its point is of small order: anybody can sign".to_owned()))?;
+        Ed25519Public::from_raw(raw).map_err(|_| KeyFault::SmallOrder)?;
         Ok(Self { spki: der.to_vec(), kind: KeyKind::Ed25519 })
     }
 
-    fn rsa(parameters: Option<Element<'_>>, bits: &[u8], der: &[u8]) -> Result<Self, PkiError> {
+    fn rsa(parameters: Option<Element<'_>>, bits: &[u8], der: &[u8]) -> Result<Self, KeyFault> {
         match parameters {
             Some(Element { tag: tlv::NULL, body: [], .. }) => {}
-            Some(_) | None => return Err(unsupported("an RSA key whose parameters are not NULL")),
+            Some(_) | None => return Err(KeyFault::Parameters("an RSA key whose parameters are not NULL")),
         }
         let mut numbers = Reader::only(bits, tlv::SEQUENCE, WHAT)?.inner();
         let (modulus, exponent) = (numbers.expect(tlv::INTEGER, WHAT)?, numbers.expect(tlv::INTEGER, WHAT)?);
@@ -165,23 +228,20 @@ impl PublicKey {
         let (modulus, exponent) = (positive(modulus.body)?, positive(exponent.body)?);
         let size = bit_length(modulus);
         if size < FEWEST_RSA_BITS {
-            return Err(PkiError::WeakKey(format!("RSA of {size} bits; use {FEWEST_RSA_BITS} to {MOST_RSA_BITS}")));
+            return Err(KeyFault::RsaTooShort(size));
         }
         if size > MOST_RSA_BITS {
-            return Err(PkiError::UnsupportedPublicKey(format!("RSA of {size} bits; use {FEWEST_RSA_BITS} to {MOST_RSA_BITS}")));
+            return Err(KeyFault::RsaTooLong(size));
         }
         let value = exponent.iter().take(8).fold(0_u64, |value, byte| (value << 8) | u64::from(*byte));
-        if exponent.len() <= 8 && value < SMALLEST_EXPONENT {
-            return Err(PkiError::WeakKey(format!("RSA with the exponent {value}; use 65537")));
-        }
-        if exponent.last().is_none_or(|last| last & 1 == 0) {
-            return Err(PkiError::WeakKey("RSA with an even exponent; use 65537".to_owned()));
+        if exponent.len() <= 8 && (value < SMALLEST_EXPONENT || value & 1 == 0) {
+            return Err(KeyFault::RsaExponent(value.to_string()));
         }
         if bit_length(exponent) > MOST_EXPONENT_BITS {
-            return Err(PkiError::UnsupportedPublicKey(format!("RSA with an exponent of {} bits; use 65537", bit_length(exponent))));
+            return Err(KeyFault::RsaLargeExponent(bit_length(exponent)));
         }
         match fault_of_modulus(modulus) {
-            Some(fault) => Err(PkiError::WeakKey(fault.to_owned())),
+            Some(fault) => Err(fault),
             None => Ok(Self { spki: der.to_vec(), kind: KeyKind::Rsa { bits: size } }),
         }
     }
@@ -210,14 +270,18 @@ impl PublicKey {
         }
     }
 
-    /// The key identifier: the first 160 bits of SHA-256 over its bits (RFC 7093 section 2, method 1).
+    /// The key identifier that our certificates have.
     pub fn key_identifier(&self) -> [u8; 20] {
-        let digest = sha256(self.bits());
-        let mut identifier = [0; 20];
-        // Both are long enough.
-        identifier.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-        identifier
+        key_identifier(self.bits())
     }
+}
+
+/// The identifier of a key with these bits: the first 160 bits of their SHA-256 (RFC 7093 section 2, method 1).
+pub(crate) fn key_identifier(bits: &[u8]) -> [u8; 20] {
+    let digest = sha256(bits);
+    let mut identifier = [0; 20];
+    identifier.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    identifier
 }
 
 impl fmt::Debug for PublicKey {
@@ -227,10 +291,6 @@ impl fmt::Debug for PublicKey {
 }
 
 const WHAT: &str = "the public key";
-
-fn unsupported(what: &str) -> PkiError {
-    PkiError::UnsupportedPublicKey(what.to_owned())
-}
 
 /// The algorithm and the bits of a SubjectPublicKeyInfo.
 fn split(der: &[u8]) -> Result<(Element<'_>, &[u8]), PkiError> {

@@ -8,6 +8,8 @@
 
 use num_bigint::BigUint;
 
+use crate::public_key::KeyFault;
+
 /// Steps of Fermat's method. The keys that were found in the field fall in the first.
 const FERMAT_STEPS: usize = 100;
 /// Factors below this are looked for, as the large public authorities do.
@@ -88,17 +90,17 @@ pub(crate) enum Published {
 }
 
 /// What is wrong with an RSA modulus (big endian, without leading zero) that is long enough.
-pub(crate) fn fault_of_modulus(modulus: &[u8]) -> Option<&'static str> {
+pub(crate) fn fault_of_modulus(modulus: &[u8]) -> Option<KeyFault> {
     if modulus.last().is_none_or(|last| last & 1 == 0) {
-        Some("its modulus is even")
+        Some(KeyFault::RsaModulus("is even"))
     } else if published(Published::Rsa, modulus) {
-        Some("its private half is printed in an RFC")
+        Some(KeyFault::Published)
     } else if has_small_factor(modulus) {
-        Some("its modulus has a factor below 752")
+        Some(KeyFault::RsaModulus("has a factor below 752"))
     } else if is_roca(modulus) {
-        Some("it was made by a chip with the ROCA fault (CVE-2017-15361)")
+        Some(KeyFault::Roca)
     } else if has_close_primes(modulus) {
-        Some("its primes are so close to each other that Fermat's method finds them")
+        Some(KeyFault::ClosePrimes)
     } else {
         None
     }
@@ -161,20 +163,15 @@ fn is_roca(modulus: &[u8]) -> bool {
     })
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "BigUint grows as it must, and no square here is below the modulus")]
 fn has_close_primes(modulus: &[u8]) -> bool {
     let n = BigUint::from_bytes_be(modulus);
     let root = n.sqrt();
-    let mut a = if &root * &root == n { root } else { root + 1_u32 };
-    for _ in 0..FERMAT_STEPS {
-        let rest = &a * &a - &n;
-        if is_square(&rest) {
-            return true;
-        }
-        a += 1_u32;
-    }
-    false
+    let first = if root.pow(2) == n { root } else { root + 1_u32 };
+    (0..FERMAT_STEPS).any(|step| is_square(&((&first + step).pow(2) - &n)))
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "the divisors are constants above zero")]
 fn is_square(number: &BigUint) -> bool {
     // Squares leave few remainders; the root is taken for the few numbers that pass.
     const SIEVE: [u32; 7] = [256, 9, 5, 7, 11, 13, 17];
@@ -184,7 +181,7 @@ fn is_square(number: &BigUint) -> bool {
     };
     SIEVE.into_iter().all(plausible) && {
         let root = number.sqrt();
-        &(&root * &root) == number
+        root.pow(2) == *number
     }
 }
 

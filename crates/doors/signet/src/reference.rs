@@ -67,6 +67,20 @@ fn the_page_of_reasons_is_current() {
 }
 
 #[test]
+fn the_page_of_lints_is_current() {
+    let mut page = String::from(
+        "# Lint rules\n\nBefore Signet signs a certificate, the whole of it is checked by these rules under a throw-away signature; one broken \
+         rule of either severity, and nothing is signed (`certificate.lint`). For certificates of others the findings are told. Rules that \
+         begin with `profile.` apply where a profile is known, those of `path.` where the issuer is. This page is generated from the \
+         code.\n\n| Rule | Severity | Written in |\n|---|---|---|\n",
+    );
+    for (rule, severity, source) in signet_pki::lint_rules() {
+        writeln!(page, "| `{rule}` | {severity} | {source} |").unwrap();
+    }
+    settle("lints.md", &page);
+}
+
+#[test]
 fn the_page_of_the_configuration_is_current() {
     let page = format!(
         "# Configuration\n\n`signet serve` reads `--config FILE`, else `signet.toml` in the data directory. Environment variables win over the \

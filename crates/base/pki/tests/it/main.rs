@@ -4,5 +4,6 @@ mod der;
 mod field_cases;
 mod issue;
 mod openssl;
+mod profiles;
 mod properties;
 mod requests;

@@ -1,0 +1,1 @@
+//! One certificate for each rule.
