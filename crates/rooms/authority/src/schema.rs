@@ -83,10 +83,11 @@ CREATE INDEX certificate_newest ON certificate (tenant, intended_at, id) WHERE i
 CREATE INDEX certificate_newest_of_identity ON certificate (tenant, identity, intended_at, id)
     WHERE issued_at IS NOT NULL AND identity IS NOT NULL;
 CREATE INDEX certificate_newest_named ON certificate (tenant, common_name, intended_at, id) WHERE issued_at IS NOT NULL;
-CREATE INDEX certificate_expiry ON certificate (tenant, not_after, id) WHERE issued_at IS NOT NULL;
+CREATE INDEX certificate_expiry ON certificate (tenant, not_after, id, state) WHERE issued_at IS NOT NULL;
 CREATE INDEX certificate_expiry_of_all ON certificate (not_after, id) WHERE issued_at IS NOT NULL;
 CREATE INDEX certificate_fingerprint ON certificate (fingerprint) WHERE fingerprint IS NOT NULL;
 CREATE INDEX certificate_key ON certificate (spki_sha256);
+CREATE INDEX certificate_orphaned ON certificate (not_after, id) WHERE state = 'orphaned';
 CREATE INDEX certificate_intended ON certificate (intended_at, id) WHERE state = 'intended';
 
 CREATE TABLE certificate_name (
@@ -102,7 +103,7 @@ CREATE INDEX certificate_name_newest ON certificate_name (tenant, value, intende
 
 /// `crl_partition.certificates` is how many may be put into it, settled when a process reserves it. `changed` grows with each
 /// change of state of a member, `published` is the value of it that the stored CRL holds. `next_update` is NULL where no CRL is
-/// needed any more: nobody has asked for one yet, or every member has expired. The CRL itself lies in a table of its own, so that
+/// needed: nobody has asked for one yet, or every member has expired. The CRL itself lies in a table of its own, so that
 /// counting a change does not write it again. `alarm`: up to which expiry each level was told of.
 const REVOCATION: &str = r"
 CREATE TABLE crl_partition (
@@ -139,9 +140,12 @@ CREATE TABLE compromised_key (
 CREATE INDEX compromised_key_of_tenant ON compromised_key (tenant);
 
 CREATE TABLE alarm (
-    days    {int8} PRIMARY KEY,
+    kind    {text_c} NOT NULL,
+    days    {int8} NOT NULL,
     told_to {int8} NOT NULL,
-    version {int8} NOT NULL
+    told_id {text_c} NOT NULL,
+    version {int8} NOT NULL,
+    PRIMARY KEY (kind, days)
 ) {strict};
 ";
 
