@@ -114,10 +114,10 @@ pub(crate) fn parse(text: &str) -> Result<Vec<(ObjectIdentifier, Value)>, PkiErr
     if text.len() > LONGEST_TEXT {
         return Err(PkiError::Name(format!("a name of more than {LONGEST_TEXT} bytes")));
     }
-    let trimmed = text.trim();
-    let pairs = match trimmed.strip_prefix('/') {
+    // The end is left to the values: a space there may be escaped.
+    let pairs = match text.trim_start().strip_prefix('/') {
         Some(rest) => oneline(rest),
-        None => separated(trimmed),
+        None => separated(text.trim_start()),
     };
     let pairs = pairs.map_err(refused)?;
     if pairs.len() > MOST_ATTRIBUTES {
@@ -138,7 +138,11 @@ fn oneline(text: &str) -> Result<Vec<(&str, Value)>, &'static str> {
     let mut rest = text;
     loop {
         let (kind, value) = rest.split_once('=').ok_or("an attribute has no equals sign")?;
-        let end = value.match_indices('/').map(|(at, _)| at).find(|at| begins(value.get(at.saturating_add(1)..).unwrap_or_default()));
+        let separates = |at: &usize| {
+            let escaped = value.get(..*at).is_some_and(|before| before.ends_with('\\'));
+            !escaped && begins(value.get(at.saturating_add(1)..).unwrap_or_default())
+        };
+        let end = value.match_indices('/').map(|(at, _)| at).find(separates);
         let (value, next) = match end {
             Some(at) => (value.get(..at).unwrap_or_default(), value.get(at.saturating_add(1)..)),
             None => (value, None),
@@ -152,8 +156,10 @@ fn oneline(text: &str) -> Result<Vec<(&str, Value)>, &'static str> {
 }
 
 fn bytes_escaped(text: &str) -> Option<String> {
+    // Newer versions put a backslash before the characters that separate.
+    let text = text.replace("\\+", "+").replace("\\/", "/");
     let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
+    let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("\\x") {
         bytes.extend_from_slice(before.as_bytes());
         bytes.push(u8::from_str_radix(after.get(..2)?, 16).ok()?);

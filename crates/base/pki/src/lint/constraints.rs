@@ -44,7 +44,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::Warning,
         blame: Blame::Issuer,
         source: "RFC 5280 4.2.1.3",
-        check: |view, _| view.extension(oid::KEY_USAGE).is_none().then(|| "there is no keyUsage".to_owned()),
+        check: |view, _| (view.extension(oid::KEY_USAGE).is_none() && !view.has_empty_list()).then(|| "there is no keyUsage".to_owned()),
     },
     Rule {
         name: "key-usage.not-critical",

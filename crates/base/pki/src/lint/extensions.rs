@@ -31,7 +31,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::Error,
         blame: Blame::Issuer,
         source: "RFC 5280 4.1.2.9",
-        check: |view, _| (view.has_extensions && view.extensions.is_empty()).then(|| "the list of extensions is empty".to_owned()),
+        check: |view, _| view.has_empty_list().then(|| "the list of extensions is empty".to_owned()),
     },
     Rule {
         name: "extension.duplicate",

@@ -35,7 +35,7 @@ pub(super) static RULES: &[Rule] = &[
         blame: Blame::Issuer,
         source: "RFC 5280 4.2.1.1",
         check: |view, _| match authority(view) {
-            None if view.extension(oid::AUTHORITY_KEY_IDENTIFIER).is_none() && !view.is_self_issued() => {
+            None if view.extension(oid::AUTHORITY_KEY_IDENTIFIER).is_none() && !view.is_self_issued() && !view.has_empty_list() => {
                 Some("there is no authorityKeyIdentifier".to_owned())
             }
             Some(None) => Some("authorityKeyIdentifier does not name a key".to_owned()),

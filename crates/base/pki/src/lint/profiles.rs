@@ -76,7 +76,8 @@ pub(super) static RULES: &[Rule] = &[
         blame: Blame::Issuer,
         source: "profile",
         check: |view, context| {
-            let profile = context.profile?;
+            // Of an authority where there should be none, or the other way round, that is told.
+            let profile = context.profile.filter(|profile| profile.is_authority() == view.is_authority())?;
             (view.key_usage()? != (profile.key_usage(), false)).then(|| format!("another keyUsage than the profile {profile} has"))
         },
     },

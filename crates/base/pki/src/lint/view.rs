@@ -136,6 +136,11 @@ impl<'a> View<'a> {
         read().unwrap_or_default()
     }
 
+    /// Whether there is a list of extensions with nothing in it, which is a rule of its own.
+    pub(super) fn has_empty_list(&self) -> bool {
+        self.has_extensions && self.extensions.is_empty()
+    }
+
     /// Whether it names itself as its issuer.
     pub(super) fn is_self_issued(&self) -> bool {
         self.issuer.der() == self.subject.der()

@@ -3,6 +3,7 @@
 mod der;
 mod field_cases;
 mod issue;
+mod names;
 mod openssl;
 mod profiles;
 mod properties;

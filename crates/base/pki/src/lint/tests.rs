@@ -1,1 +1,0 @@
-//! One certificate for each rule.
