@@ -262,7 +262,7 @@ impl PublicKey {
     }
 
     /// The bits of the key, as identifiers are made of them.
-    pub(crate) fn bits(&self) -> &[u8] {
+    pub fn bits(&self) -> &[u8] {
         match self.kind {
             KeyKind::P256 => self.spki.get(P256_SPKI_HEAD.len()..).unwrap_or_default(),
             // The structure was read when the key was made.
