@@ -33,12 +33,19 @@ pub(crate) fn write(writer: &mut Writer, at: Timestamp) -> Result<(), PkiError> 
     }
     let clock = seconds.rem_euclid(DAY);
     let (hour, minute, second) = (clock.div_euclid(3600), clock.rem_euclid(3600).div_euclid(60), clock.rem_euclid(60));
+    let mut text = [b'Z'; 15];
+    let parts = [year.div_euclid(100), year.rem_euclid(100), month, day, hour, minute, second];
+    for (pair, part) in text.chunks_exact_mut(2).zip(parts) {
+        let tens = part.div_euclid(10);
+        for (place, digit) in pair.iter_mut().zip([tens, part.rem_euclid(10)]) {
+            // Every part has two digits.
+            *place = u8::try_from(digit).unwrap_or(0) | b'0';
+        }
+    }
     if year < 2050 {
-        let text = format!("{:02}{month:02}{day:02}{hour:02}{minute:02}{second:02}Z", year.rem_euclid(100));
-        writer.element(tlv::UTC_TIME, text.as_bytes());
+        writer.element(tlv::UTC_TIME, text.get(2..).unwrap_or_default());
     } else {
-        let text = format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}Z");
-        writer.element(tlv::GENERALIZED_TIME, text.as_bytes());
+        writer.element(tlv::GENERALIZED_TIME, &text);
     }
     Ok(())
 }

@@ -150,13 +150,17 @@ impl Writer {
         self.0.push(tag);
         let at = self.0.len();
         fill(self);
-        let length = self.0.len().saturating_sub(at);
+        let end = self.0.len();
+        let length = end.saturating_sub(at);
         if let Ok(short @ 0..=0x7f) = u8::try_from(length) {
             self.0.insert(at, short);
         } else {
-            let body = self.0.split_off(at);
+            // The length is written behind the value and turned before it, so that nothing is copied to another buffer.
             self.length(length);
-            self.0.extend_from_slice(&body);
+            let count = self.0.len().saturating_sub(end);
+            if let Some(value_and_length) = self.0.get_mut(at..) {
+                value_and_length.rotate_right(count);
+            }
         }
     }
 

@@ -88,7 +88,7 @@ pub(super) static RULES: &[Rule] = &[
         source: "profile",
         check: |view, context| {
             let profile = context.profile?;
-            let (mut found, mut wanted) = (view.purposes().unwrap_or_default(), profile.purposes().to_vec());
+            let (mut found, mut wanted) = (view.purposes().unwrap_or_default().to_vec(), profile.purposes().to_vec());
             found.sort_unstable();
             wanted.sort_unstable();
             // In an authority it is the extension that is unexpected.

@@ -34,6 +34,9 @@ pub(super) struct View<'a> {
     pub(super) unique_identifiers: bool,
     pub(super) has_extensions: bool,
     pub(super) extensions: Vec<ExtensionView<'a>>,
+    names: Vec<Element<'a>>,
+    purposes: Option<Vec<&'a [u8]>>,
+    constraints: Option<(bool, Option<&'a [u8]>)>,
     /// The signature's BIT STRING, with the count of unused bits.
     pub(super) signature: &'a [u8],
 }
@@ -70,7 +73,14 @@ impl<'a> View<'a> {
             Some(key) if key.spki_der() == spki.raw => Ok(key.clone()),
             Some(_) | None => PublicKey::judge(spki.raw),
         };
+        let find = |oid: &[u8]| extensions.iter().find(|extension| extension.oid == oid).map(|extension| extension.value);
+        let names = find(oid::SUBJECT_ALT_NAME).and_then(read_names).unwrap_or_default();
+        let purposes = find(oid::EXTENDED_KEY_USAGE).and_then(read_purposes);
+        let constraints = find(oid::BASIC_CONSTRAINTS).and_then(read_constraints);
         Ok(Self {
+            names,
+            purposes,
+            constraints,
             version,
             serial,
             inner_algorithm,
@@ -100,10 +110,7 @@ impl<'a> View<'a> {
 
     /// CA flag and path length of basicConstraints.
     pub(super) fn constraints(&self) -> Option<(bool, Option<&'a [u8]>)> {
-        let mut inner = Reader::only(self.extension(oid::BASIC_CONSTRAINTS)?.value, tlv::SEQUENCE, "").ok()?.inner();
-        let authority = inner.optional(tlv::BOOLEAN).ok()?.is_some_and(|flag| flag.body != [0]);
-        let path_len = inner.optional(tlv::INTEGER).ok()?.map(|length| length.body);
-        Some((authority, path_len))
+        self.constraints
     }
 
     /// The bits of keyUsage: the first byte, and whether decipherOnly in the second one is set.
@@ -114,26 +121,13 @@ impl<'a> View<'a> {
     }
 
     /// The purposes of extendedKeyUsage.
-    pub(super) fn purposes(&self) -> Option<Vec<&'a [u8]>> {
-        let mut inner = Reader::only(self.extension(oid::EXTENDED_KEY_USAGE)?.value, tlv::SEQUENCE, "").ok()?.inner();
-        let mut purposes = Vec::new();
-        while !inner.is_empty() {
-            purposes.push(inner.expect(tlv::OID, "").ok()?.body);
-        }
-        Some(purposes)
+    pub(super) fn purposes(&self) -> Option<&[&'a [u8]]> {
+        self.purposes.as_deref()
     }
 
     /// The alternative names.
-    pub(super) fn names(&self) -> Vec<Element<'a>> {
-        let read = || {
-            let mut inner = Reader::only(self.extension(oid::SUBJECT_ALT_NAME)?.value, tlv::SEQUENCE, "").ok()?.inner();
-            let mut names = Vec::new();
-            while !inner.is_empty() {
-                names.push(inner.any().ok()?);
-            }
-            Some(names)
-        };
-        read().unwrap_or_default()
+    pub(super) fn names(&self) -> &[Element<'a>] {
+        &self.names
     }
 
     /// Whether there is a list of extensions with nothing in it, which is a rule of its own.
@@ -169,4 +163,29 @@ fn read_extensions<'a>(extensions: &Element<'a>) -> Result<Vec<ExtensionView<'a>
         views.push(ExtensionView { oid, critical, default_encoded, value });
     }
     Ok(views)
+}
+
+fn read_constraints(value: &[u8]) -> Option<(bool, Option<&[u8]>)> {
+    let mut inner = Reader::only(value, tlv::SEQUENCE, "").ok()?.inner();
+    let authority = inner.optional(tlv::BOOLEAN).ok()?.is_some_and(|flag| flag.body != [0]);
+    let path_len = inner.optional(tlv::INTEGER).ok()?.map(|length| length.body);
+    Some((authority, path_len))
+}
+
+fn read_purposes(value: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut inner = Reader::only(value, tlv::SEQUENCE, "").ok()?.inner();
+    let mut purposes = Vec::new();
+    while !inner.is_empty() {
+        purposes.push(inner.expect(tlv::OID, "").ok()?.body);
+    }
+    Some(purposes)
+}
+
+fn read_names(value: &[u8]) -> Option<Vec<Element<'_>>> {
+    let mut inner = Reader::only(value, tlv::SEQUENCE, "").ok()?.inner();
+    let mut names = Vec::new();
+    while !inner.is_empty() {
+        names.push(inner.any().ok()?);
+    }
+    Some(names)
 }
