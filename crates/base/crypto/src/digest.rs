@@ -1,7 +1,7 @@
 //! SHA-256 (FIPS 180-4) and comparison in constant time.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 
 /// SHA-256 of `bytes`.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -17,6 +17,19 @@ pub fn sha256_parts(parts: &[&[u8]]) -> [u8; 32] {
     }
     let mut digest = [0; 32];
     // Both are 32 bytes.
+    for (to, from) in digest.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    digest
+}
+
+/// SHA-1 of `bytes`, for names that protocols make with it (the CertID and the responder's identifier of OCSP, RFC 6960). It
+/// proves nothing: whoever wants to can make two inputs with one SHA-1.
+pub fn sha1_identifier(bytes: &[u8]) -> [u8; 20] {
+    let mut context = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    context.update(bytes);
+    let mut digest = [0; 20];
+    // Both are 20 bytes.
     for (to, from) in digest.iter_mut().zip(context.finish().as_ref()) {
         *to = *from;
     }
@@ -41,6 +54,7 @@ mod tests {
         assert_eq!(sha256(b"abc"), abc);
         assert_eq!(sha256_parts(&[b"a", b"", b"bc"]), abc);
         assert_eq!(sha256(b"")[..4], [0xe3, 0xb0, 0xc4, 0x42]);
+        assert_eq!(sha1_identifier(b"abc")[..6], [0xa9, 0x99, 0x3e, 0x36, 0x47, 0x06]);
     }
 
     #[test]

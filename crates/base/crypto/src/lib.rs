@@ -12,7 +12,7 @@ mod secret;
 pub mod sign;
 pub mod token;
 
-pub use digest::{constant_time_eq, sha256, sha256_parts};
+pub use digest::{constant_time_eq, sha1_identifier, sha256, sha256_parts};
 pub use entropy::SystemEntropy;
 pub use error::{
     PASSWORD_COST, PASSWORD_EMPTY, PASSWORD_HASH, PASSWORD_NUL, PASSWORD_TOO_LONG, REASONS, SEAL_DAMAGED, SEAL_UNAVAILABLE, SEAL_WRONG_KEY,

@@ -45,15 +45,19 @@ fn pss(digest: u8, salt: u8) -> Vec<u8> {
 }
 
 /// Why an algorithm is not accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AlgorithmFault {
     /// It is known to be too weak.
+    #[error("{0}, which is too weak")]
     Weak(&'static str),
     /// Not one of those that are accepted.
+    #[error("the algorithm {0}, which is not accepted")]
     Unknown(String),
     /// The right algorithm with parameters that it does not have.
+    #[error("wrong parameters of the algorithm: {0}")]
     Parameters(&'static str),
     /// No AlgorithmIdentifier at all.
+    #[error("what is no algorithm")]
     Damaged,
 }
 
@@ -95,6 +99,29 @@ pub(crate) fn read(identifier: &Element<'_>) -> Result<SignatureAlgorithm, Algor
             Some((_, name)) => Err(AlgorithmFault::Weak(name)),
             None => Err(AlgorithmFault::Unknown(tlv::oid_text(other))),
         },
+    }
+}
+
+/// What people call the algorithm of an identifier, whether it is accepted or not.
+pub(crate) fn name(identifier: &Element<'_>) -> String {
+    use SignatureAlgorithm as S;
+    match read(identifier) {
+        Ok(algorithm) => match algorithm {
+            S::Ed25519 => "Ed25519",
+            S::EcdsaSha256 => "ECDSA with SHA-256",
+            S::EcdsaSha384 => "ECDSA with SHA-384",
+            S::EcdsaSha512 => "ECDSA with SHA-512",
+            S::RsaPkcs1Sha256 => "RSA with SHA-256",
+            S::RsaPkcs1Sha384 => "RSA with SHA-384",
+            S::RsaPkcs1Sha512 => "RSA with SHA-512",
+            S::RsaPssSha256 => "RSA PSS with SHA-256",
+            S::RsaPssSha384 => "RSA PSS with SHA-384",
+            S::RsaPssSha512 => "RSA PSS with SHA-512",
+        }
+        .to_owned(),
+        Err(AlgorithmFault::Weak(name)) => name.to_owned(),
+        Err(AlgorithmFault::Unknown(oid)) => oid,
+        Err(fault @ (AlgorithmFault::Parameters(_) | AlgorithmFault::Damaged)) => fault.to_string(),
     }
 }
 

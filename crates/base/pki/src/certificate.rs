@@ -8,7 +8,7 @@ use x509_cert::Certificate;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, SubjectKeyIdentifier};
 
 use crate::pem;
-use crate::public_key::key_identifier;
+use crate::public_key::{key_identifier, split};
 use crate::{LeafFacts, Name, PkiError};
 
 /// The certificate of an authority: it says CA:TRUE, and keyCertSign if it has a keyUsage.
@@ -95,6 +95,12 @@ impl CaCertificate {
     /// The SubjectPublicKeyInfo in DER.
     pub fn spki(&self) -> &[u8] {
         &self.spki
+    }
+
+    /// The bits of the key, as OCSP names an issuer by.
+    pub fn key_bits(&self) -> &[u8] {
+        // The structure was read when this was made.
+        split(&self.spki).map(|(_, bits)| bits).unwrap_or_default()
     }
 
     /// Checks that `signer` holds this certificate's key.

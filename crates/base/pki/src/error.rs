@@ -14,6 +14,8 @@ signet_model::reasons! {
     CERTIFICATE_KEY_MISMATCH = ("certificate.key-mismatch", 400, "Give the key that the certificate was made for, or have the certificate issued for this key.");
     /// The certificate may not issue others.
     CERTIFICATE_NOT_AUTHORITY = ("certificate.not-an-authority", 400, "Give a CA certificate: basicConstraints CA:TRUE and, if it has a keyUsage, keyCertSign.");
+    /// It was not issued by the authority that it is held against.
+    CERTIFICATE_NOT_ISSUER = ("certificate.not-issuer", 400, "Give the authority that issued it: its issuer's name and authority key identifier say which.");
     /// A server name cannot stand in a certificate.
     CERTIFICATE_NAME_INVALID = ("certificate.name-invalid", 400, "Use DNS names of letters, digits and hyphens, at most 253 characters, or IP addresses.");
     /// There is no private key in the file.
@@ -44,6 +46,8 @@ signet_model::reasons! {
     CERTIFICATE_LINT = ("certificate.lint", 422, "Change what the named rule says; docs/reference/lints.md lists the rules.");
     /// The certificate to be made breaks a rule through our own doing.
     CERTIFICATE_LINT_OURS = ("certificate.lint-ours", 500, "Report the named rule with the request; nothing was signed.");
+    /// A revocation list breaks a rule through our own doing.
+    CRL_LINT = ("crl.lint", 500, "Report the named rule; nothing was signed, and the list before it stays.");
     /// The file is not UTF-8 text.
     TEXT_NOT_UTF8 = ("text.not-utf8", 400, "Save the file as UTF-8, for example with `iconv -f UTF-16 -t UTF-8 FILE -o FILE.utf8`.");
 }
@@ -121,6 +125,17 @@ pub enum PkiError {
     /// A certificate that breaks rules; nothing was signed with the authority's key.
     #[error(transparent)]
     Lint(#[from] LintFailure),
+    /// Signed by another authority, or another key of the same name.
+    #[error("not of this issuer: {0}")]
+    NotIssuer(String),
+    /// A revocation list that breaks a rule; it was not signed.
+    #[error("the revocation list breaks {rule}: {what}")]
+    CrlRule {
+        /// The rule's name.
+        rule: &'static str,
+        /// What was found.
+        what: String,
+    },
     /// Text in another encoding.
     #[error("the file is {0}, not UTF-8")]
     Encoding(&'static str),
@@ -154,6 +169,8 @@ impl PkiError {
             Self::WeakKey(_) => &KEY_WEAK,
             Self::UnsupportedPublicKey(_) => &KEY_UNSUPPORTED,
             Self::Lint(failure) => failure.reason(),
+            Self::NotIssuer(_) => &CERTIFICATE_NOT_ISSUER,
+            Self::CrlRule { .. } => &CRL_LINT,
             Self::Encoding(_) => &TEXT_NOT_UTF8,
             Self::Sign(_) | Self::Encode(_) => &signet_model::kinds::INTERNAL,
         }

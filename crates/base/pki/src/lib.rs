@@ -6,6 +6,8 @@ mod algorithm;
 mod attribute;
 mod authority;
 mod certificate;
+mod crl;
+mod crl_read;
 mod csr;
 mod csr_extensions;
 mod error;
@@ -15,12 +17,15 @@ mod lint;
 mod name;
 mod name_text;
 mod names;
+mod ocsp;
 mod oid;
 pub mod pem;
 mod profile;
 mod public_key;
+mod reason;
 mod request;
 mod serial;
+mod signed;
 mod subject_name;
 mod time;
 mod tlv;
@@ -29,12 +34,14 @@ mod weak_key;
 
 pub use authority::CertificateAuthority;
 pub use certificate::CaCertificate;
+pub use crl::{CrlEntry, CrlRequest, LintedCrl};
+pub use crl_read::{Crl, IssuingDistributionPoint, LONGEST_CRL, RevokedEntry};
 pub use csr::{Asked, Csr, LONGEST_CSR, Verified};
 pub use error::{
     CERTIFICATE_KEY_MISMATCH, CERTIFICATE_LINT, CERTIFICATE_LINT_OURS, CERTIFICATE_MALFORMED, CERTIFICATE_MISSING,
-    CERTIFICATE_NAME_INVALID, CERTIFICATE_NOT_AUTHORITY, CSR_BAD_SIGNATURE, CSR_CA_REQUESTED, CSR_MALFORMED, CSR_NAME_REFUSED,
-    CSR_SIGNATURE_UNSUPPORTED, CSR_TOO_MANY_NAMES, KEY_UNSUPPORTED, KEY_WEAK, PRIVATE_KEY_ENCRYPTED, PRIVATE_KEY_MISSING,
-    PRIVATE_KEY_UNSUPPORTED, PkiError, REASONS, SERIAL_MALFORMED, TEXT_NOT_UTF8,
+    CERTIFICATE_NAME_INVALID, CERTIFICATE_NOT_AUTHORITY, CERTIFICATE_NOT_ISSUER, CRL_LINT, CSR_BAD_SIGNATURE, CSR_CA_REQUESTED,
+    CSR_MALFORMED, CSR_NAME_REFUSED, CSR_SIGNATURE_UNSUPPORTED, CSR_TOO_MANY_NAMES, KEY_UNSUPPORTED, KEY_WEAK, PRIVATE_KEY_ENCRYPTED,
+    PRIVATE_KEY_MISSING, PRIVATE_KEY_UNSUPPORTED, PkiError, REASONS, SERIAL_MALFORMED, TEXT_NOT_UTF8,
 };
 pub use facts::LeafFacts;
 pub use issuer::IssuerFacts;
@@ -42,9 +49,14 @@ pub use lint::{Finding, LintContext, LintFailure, Severity, lint_certificate, li
 pub use name::{Attribute, LONGEST_COMMON_NAME, Name};
 pub use name_text::IssuerName;
 pub use names::ServerNames;
+pub use ocsp::{
+    CertId, CertIdHash, CertStatus, IssuerHashes, LONGEST_OCSP_REQUEST, MOST_CERT_IDS, OcspError, OcspRequest, ResponderId, SingleResponse,
+    ocsp_error, ocsp_response,
+};
 pub use pem::{KeyForm, PrivateKey};
 pub use profile::{Profile, ProfileError};
 pub use public_key::{FEWEST_RSA_BITS, KeyKind, MOST_RSA_BITS, PublicKey};
+pub use reason::{RevocationReason, UnknownReason};
 pub use request::{CertificateRequest, LintedCertificate, Throwaway};
 pub use serial::{LONGEST_SERIAL, Serial, SerialLength};
 pub use subject_name::{MOST_SUBJECT_NAMES, SubjectName};

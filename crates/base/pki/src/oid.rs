@@ -5,6 +5,10 @@ pub(crate) const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
 pub(crate) const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 17];
 pub(crate) const ISSUER_ALT_NAME: &[u8] = &[0x55, 0x1d, 18];
 pub(crate) const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
+pub(crate) const CRL_NUMBER: &[u8] = &[0x55, 0x1d, 20];
+pub(crate) const REASON_CODE: &[u8] = &[0x55, 0x1d, 21];
+pub(crate) const DELTA_CRL_INDICATOR: &[u8] = &[0x55, 0x1d, 27];
+pub(crate) const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x55, 0x1d, 28];
 pub(crate) const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 30];
 pub(crate) const CRL_DISTRIBUTION_POINTS: &[u8] = &[0x55, 0x1d, 31];
 pub(crate) const CERTIFICATE_POLICIES: &[u8] = &[0x55, 0x1d, 32];
@@ -30,6 +34,12 @@ static NAMES: &[(&[u8], &str)] = &[
     (SUBJECT_ALT_NAME, "subjectAltName"),
     (ISSUER_ALT_NAME, "issuerAltName"),
     (BASIC_CONSTRAINTS, "basicConstraints"),
+    (CRL_NUMBER, "cRLNumber"),
+    (REASON_CODE, "reasonCode"),
+    (&[0x55, 0x1d, 24], "invalidityDate"),
+    (DELTA_CRL_INDICATOR, "deltaCRLIndicator"),
+    (ISSUING_DISTRIBUTION_POINT, "issuingDistributionPoint"),
+    (&[0x55, 0x1d, 29], "certificateIssuer"),
     (NAME_CONSTRAINTS, "nameConstraints"),
     (CRL_DISTRIBUTION_POINTS, "cRLDistributionPoints"),
     (CERTIFICATE_POLICIES, "certificatePolicies"),

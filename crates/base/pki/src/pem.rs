@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::PkiError;
 use crate::certificate::parse;
+use crate::tlv::hex;
 
 /// The longest PEM text that is looked at, in bytes.
 pub const LONGEST_TEXT: usize = 1024 * 1024;
@@ -168,11 +169,12 @@ pub fn write_private_key(pkcs8: &Secret) -> Secret {
 
 /// Says whether both public keys are the same, with fingerprints if not.
 pub(crate) fn same_key(certificate: &[u8], key: &[u8]) -> Result<(), PkiError> {
-    if certificate == key {
-        return Ok(());
-    }
-    let hex = |spki: &[u8]| sha256(spki).iter().map(|byte| format!("{byte:02x}")).collect();
-    Err(PkiError::KeyMismatch { certificate: hex(certificate), key: hex(key) })
+    if certificate == key { Ok(()) } else { same_digest(sha256(certificate), sha256(key)) }
+}
+
+/// The same of the SHA-256 of both keys.
+pub(crate) fn same_digest(certificate: [u8; 32], key: [u8; 32]) -> Result<(), PkiError> {
+    if certificate == key { Ok(()) } else { Err(PkiError::KeyMismatch { certificate: hex(&certificate), key: hex(&key) }) }
 }
 
 struct Block<'a> {

@@ -293,7 +293,7 @@ impl fmt::Debug for PublicKey {
 const WHAT: &str = "the public key";
 
 /// The algorithm and the bits of a SubjectPublicKeyInfo.
-fn split(der: &[u8]) -> Result<(Element<'_>, &[u8]), PkiError> {
+pub(crate) fn split(der: &[u8]) -> Result<(Element<'_>, &[u8]), PkiError> {
     let mut inner = Reader::only(der, tlv::SEQUENCE, WHAT)?.inner();
     let algorithm = inner.expect(tlv::SEQUENCE, WHAT)?;
     let bits = inner.expect(tlv::BIT_STRING, WHAT)?;

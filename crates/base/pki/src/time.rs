@@ -26,6 +26,22 @@ pub(crate) enum TimeFault {
 
 /// Adds a time in whole seconds: UTCTime up to 2049, GeneralizedTime from 2050.
 pub(crate) fn write(writer: &mut Writer, at: Timestamp) -> Result<(), PkiError> {
+    let (year, text) = text(at)?;
+    match text.get(2..) {
+        Some(short) if year < 2050 => writer.element(tlv::UTC_TIME, short),
+        _ => writer.element(tlv::GENERALIZED_TIME, &text),
+    }
+    Ok(())
+}
+
+/// Adds a GeneralizedTime in whole seconds whatever the year, as OCSP has it (RFC 6960 section 4.2.2.1).
+pub(crate) fn write_generalized(writer: &mut Writer, at: Timestamp) -> Result<(), PkiError> {
+    writer.element(tlv::GENERALIZED_TIME, &text(at)?.1);
+    Ok(())
+}
+
+/// The year, and all as `YYYYMMDDHHMMSSZ`.
+fn text(at: Timestamp) -> Result<(i64, [u8; 15]), PkiError> {
     let seconds = at.micros().div_euclid(MICROS);
     let (year, month, day) = civil(seconds.div_euclid(DAY));
     if !(1950..=9999).contains(&year) {
@@ -33,21 +49,13 @@ pub(crate) fn write(writer: &mut Writer, at: Timestamp) -> Result<(), PkiError> 
     }
     let clock = seconds.rem_euclid(DAY);
     let (hour, minute, second) = (clock.div_euclid(3600), clock.rem_euclid(3600).div_euclid(60), clock.rem_euclid(60));
+    let digit = |value: i64| u8::try_from(value.rem_euclid(10)).unwrap_or(0) | b'0';
+    let pairs = [year.div_euclid(100), year.rem_euclid(100), month, day, hour, minute, second].map(|n| [digit(n.div_euclid(10)), digit(n)]);
     let mut text = [b'Z'; 15];
-    let parts = [year.div_euclid(100), year.rem_euclid(100), month, day, hour, minute, second];
-    for (pair, part) in text.chunks_exact_mut(2).zip(parts) {
-        let tens = part.div_euclid(10);
-        for (place, digit) in pair.iter_mut().zip([tens, part.rem_euclid(10)]) {
-            // Every part has two digits.
-            *place = u8::try_from(digit).unwrap_or(0) | b'0';
-        }
+    for (to, from) in text.iter_mut().zip(pairs.as_flattened()) {
+        *to = *from;
     }
-    if year < 2050 {
-        writer.element(tlv::UTC_TIME, text.get(2..).unwrap_or_default());
-    } else {
-        writer.element(tlv::GENERALIZED_TIME, &text);
-    }
-    Ok(())
+    Ok((year, text))
 }
 
 /// Reads a time of either form.

@@ -1,9 +1,12 @@
 //! Certificates against OpenSSL and rustls' own verifier, and the files of people.
 
+mod crl;
 mod der;
 mod field_cases;
+mod house;
 mod issue;
 mod names;
+mod ocsp;
 mod openssl;
 mod profiles;
 mod properties;
