@@ -32,6 +32,13 @@ impl IdempotencyKey {
     }
 }
 
+/// What a request is known again by. The key goes in first: a body may hold a password, and whoever reads the table, where the key
+/// itself is not kept, must not be able to try passwords against a plain hash.
+pub fn request_hash(key: &str, body: &[u8]) -> [u8; 32] {
+    let length = u64::try_from(key.len()).unwrap_or(u64::MAX).to_be_bytes();
+    sha256_parts(&[&length, key.as_bytes(), body])
+}
+
 /// What to answer when the request comes again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoredAnswer {

@@ -41,7 +41,7 @@ pub use error::{
     REASONS, STORAGE_OVERLOADED,
 };
 pub use health::HealthLine;
-pub use idempotency::{IdempotencyEntry, IdempotencyKey, IdempotencyState, InProgress, StoredAnswer};
+pub use idempotency::{IdempotencyEntry, IdempotencyKey, IdempotencyState, InProgress, StoredAnswer, request_hash};
 pub use keys::{PublicKeys, SHARED_SEAL_KEY_LEN, holds_sealed_keys, shared_seal_key};
 pub use ledger::{Ledger, LedgerParts, LedgerRuntime, LedgerTasks};
 pub use schema::migrations;

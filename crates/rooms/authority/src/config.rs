@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use signet_crypto::sign::KeyType;
+use signet_pki::Profile;
 
 /// What a client certificate may be made as (`enrolment.md` 15.1, `kaa.md` 16.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,6 +23,15 @@ pub enum LeafProfile {
 impl LeafProfile {
     /// Every profile.
     pub const ALL: [Self; 3] = [Self::Device, Self::Kaa, Self::Service];
+
+    /// The profile of the certificates.
+    pub(crate) const fn of_pki(self) -> Profile {
+        match self {
+            Self::Device => Profile::Device,
+            Self::Kaa => Profile::Kaa,
+            Self::Service => Profile::Service,
+        }
+    }
 
     /// The profile's word.
     pub const fn as_str(self) -> &'static str {

@@ -3,14 +3,12 @@
 signet_model::reasons! {
     /// The platform CA cannot issue CAs: its path length is 0.
     CA_PATHLEN_TOO_SHORT = ("ca.pathlen-too-short", 422, "Bring a platform CA whose basicConstraints has no pathlen, or one of at least 1.");
-    /// The platform CA is no CA that may sign certificates.
-    CA_NOT_AUTHORITY = ("ca.not-authority", 422, "Bring a certificate with basicConstraints CA:TRUE and keyUsage keyCertSign and cRLSign.");
     /// The platform CA has expired, or ends too soon to issue anything.
     CA_EXPIRES_TOO_SOON = ("ca.expires-too-soon", 422, "Bring a platform CA that is valid now and for at least 30 more days.");
-    /// Private key and certificate of the platform CA are no pair.
-    CA_KEY_MISMATCH = ("ca.key-mismatch", 422, "Bring the private key that the certificate was made for; the detail has both fingerprints.");
     /// The chain of the platform CA does not lead from it to its root.
     CA_CHAIN_BROKEN = ("ca.chain-broken", 422, "Put the issuer of the platform CA into the chain file, then the issuer's issuer, up to the root.");
+    /// A file of the platform CA cannot be read.
+    CA_FILE_UNREADABLE = ("ca.file-unreadable", 422, "Check that the file is there, that the server may read it, and that it is PEM or DER.");
     /// The configured platform CA is another one than the one that issued the tenants' CAs.
     CA_PLATFORM_CHANGED = ("ca.platform-changed", 409, "Put the former files back: the tenants' CAs are of that platform CA.");
     /// The tenant has no CA of that generation.

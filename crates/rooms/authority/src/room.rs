@@ -2,14 +2,25 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
 use signet_crypto::Sealer;
 use signet_db::Db;
+use signet_http::Route;
 use signet_ledger::Ledger;
 use signet_model::{Caller, Clock, Entropy, Reason, Refusal, Scope, TenantId, TraceId, kinds};
+use signet_pki::{Serial, Throwaway};
 
 use crate::config::{AuthorityConfig, CaCustody};
+use crate::keys::KeyMaker;
 use crate::metrics::AuthorityMetrics;
+use crate::partition::Partitions;
+use crate::platform::Platform;
 use crate::ports::Credentials;
+use crate::rest;
+use crate::rule_book::RuleBook;
+use crate::tenant_ca::OpenCas;
+use crate::wanted::WantedCas;
 
 /// Certificates of one CRL, at most, whatever the configuration says: a CRL of so many is below 1 MB.
 const MOST_OF_PARTITION: u32 = 20_000;
@@ -57,6 +68,18 @@ pub struct AuthorityRoom {
     pub(crate) custody: CaCustody,
     pub(crate) config: AuthorityConfig,
     pub(crate) metrics: AuthorityMetrics,
+    /// None until [`AuthorityRoom::open`].
+    pub(crate) platform: ArcSwapOption<Platform>,
+    pub(crate) keys: KeyMaker,
+    /// Keys of nobody, under which certificates are linted.
+    pub(crate) throwaway: Throwaway,
+    pub(crate) open_cas: OpenCas,
+    pub(crate) partitions: Partitions,
+    pub(crate) rules: RuleBook,
+    /// Tenants whose CA is to be made soon.
+    pub(crate) wanted: WantedCas,
+    /// The serial number that was drawn last, to notice a random source that stands still.
+    pub(crate) last_serial: Mutex<Option<Serial>>,
 }
 
 impl AuthorityRoom {
@@ -80,7 +103,30 @@ impl AuthorityRoom {
             return wrong("authority.revocation_url: wanted http://HOST:PORT, without a slash at the end".to_owned());
         }
         let Parts { db, ledger, clock, entropy, sealer, credentials, custody, config, metrics } = parts;
-        Ok(Arc::new(Self { db, ledger, clock, entropy, sealer, credentials, custody, config, metrics }))
+        Ok(Arc::new(Self {
+            keys: KeyMaker::new(Arc::clone(&entropy)),
+            throwaway: Throwaway::new(Arc::clone(&entropy)),
+            open_cas: OpenCas::new(config.open_keys),
+            platform: ArcSwapOption::empty(),
+            partitions: Partitions::new(),
+            rules: RuleBook::new(),
+            wanted: WantedCas::new(),
+            last_serial: Mutex::new(None),
+            db,
+            ledger,
+            clock,
+            entropy,
+            sealer,
+            credentials,
+            custody,
+            config,
+            metrics,
+        }))
+    }
+
+    /// The room's routes, each with its guard.
+    pub fn routes(self: &Arc<Self>) -> Vec<Route> {
+        rest::routes(self)
     }
 
     /// A scope for what the room does by itself in a tenant.

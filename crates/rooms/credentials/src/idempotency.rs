@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
-use signet_crypto::sha256_parts;
 use signet_http::{Answer, IdempotencyStore, Idempotent, KeyState, KeyedRequest};
 use signet_ledger::{
     IDEMPOTENCY_IN_PROGRESS, IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_SECRET_NOT_REPLAYABLE, IdempotencyEntry, IdempotencyKey, IdempotencyState,
-    InProgress, Ledger, StoredAnswer,
+    InProgress, Ledger, StoredAnswer, request_hash,
 };
 use signet_model::{Refusal, TenantId, Timestamp};
 
@@ -33,7 +32,7 @@ impl IdempotencyKeys {
             None => "platform".parse::<TenantId>().map_err(|error| internal(&error))?,
         };
         let key = IdempotencyKey::new(&tenant, &request.asker.caller, request.route, &request.key);
-        match self.ledger.idempotency_begin(&key, body_hash(request)).await? {
+        match self.ledger.idempotency_begin(&key, request_hash(&request.key, &request.body)).await? {
             IdempotencyState::Fresh(mark) => Ok(KeyState::Fresh(Arc::new(mark))),
             IdempotencyState::Replay { status, body } => Ok(KeyState::Replay { status, body: body.into_bytes() }),
             IdempotencyState::KeyReused => Err(Refusal::new(&IDEMPOTENCY_KEY_REUSED, "this Idempotency-Key came with another body before")),
@@ -54,17 +53,10 @@ impl IdempotencyStore for IdempotencyKeys {
     }
 }
 
-/// What a body is known again by. The key goes in first: a body may hold a password, and whoever reads the table, where the key
-/// itself is not kept, must not be able to try passwords against a plain hash.
-fn body_hash(request: &KeyedRequest) -> [u8; 32] {
-    let length = u64::try_from(request.key.len()).unwrap_or(u64::MAX).to_be_bytes();
-    sha256_parts(&[&length, request.key.as_bytes(), &request.body])
-}
-
 fn entry(key: Option<&Idempotent>, status: u16, answer: StoredAnswer, now: Timestamp) -> Result<Option<IdempotencyEntry>, Refusal> {
     let Some(key) = key else { return Ok(None) };
     let mark = key.mark::<InProgress>().ok_or_else(|| internal(&"the idempotency store makes other marks than the ledger's"))?;
-    Ok(Some(mark.entry(body_hash(&key.request), status, answer, now)))
+    Ok(Some(mark.entry(request_hash(&key.request.key, &key.request.body), status, answer, now)))
 }
 
 /// The entry that repeats `answer` byte for byte.

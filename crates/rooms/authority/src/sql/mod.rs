@@ -1,6 +1,11 @@
 //! The room's statements, one file per table, and the rows that they yield. Every statement on a tenant's things names the
 //! tenant. Parameters appear for the first time in the order of their numbers, as SQLite counts them.
 
+pub(crate) mod certificate;
+pub(crate) mod inventory;
+pub(crate) mod platform_ca;
+pub(crate) mod tenant_ca;
+
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -21,6 +26,11 @@ impl Cursor {
     /// The cursor behind a row.
     pub(crate) fn behind(at: Timestamp, id: impl Display) -> Self {
         Self { at: at.micros(), id: id.to_string() }
+    }
+
+    /// Before the row that ends soonest.
+    pub(crate) fn soonest() -> Self {
+        Self { at: i64::MIN, id: String::new() }
     }
 
     /// Before the newest row.
