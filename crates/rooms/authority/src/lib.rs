@@ -26,6 +26,7 @@ mod rule_book;
 mod rules;
 mod schema;
 mod sql;
+mod status;
 mod tenant_ca;
 mod wanted;
 

@@ -6,6 +6,8 @@ pub(crate) mod inventory;
 pub(crate) mod platform_ca;
 pub(crate) mod tenant_ca;
 
+pub(crate) mod status;
+
 use std::fmt::Display;
 use std::str::FromStr;
 
