@@ -24,6 +24,7 @@ pub(crate) static LISTS: &[(&str, &[&Reason])] = &[
     ("Message bus", signet_bus::REASONS),
     ("Standing", signet_standing::REASONS),
     ("Secret files", signet_custody::REASONS),
+    ("Vault and OpenBao", signet_custody::vault::REASONS),
     ("Outbound requests", signet_outbound::REASONS),
     ("Certificates", signet_pki::REASONS),
 ];

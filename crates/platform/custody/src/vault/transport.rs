@@ -159,7 +159,9 @@ impl Transport {
         if host != self.host && !self.cluster_hosts.contains(&host) {
             return Err(VaultError::Redirect { host: log_text(&host, 253) });
         }
-        if !url.to_string().ends_with(suffix) {
+        let text = url.to_string();
+        let path = text.split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
+        if path != Some(suffix) {
             return Err(wrong("it leads to another path"));
         }
         Ok(url)

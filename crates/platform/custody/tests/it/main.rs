@@ -1,8 +1,9 @@
-//! Secret files and the sealer on a real file system.
+//! Secret files and the sealer on a real file system; the PKI engine of a real OpenBao.
 
 mod files;
 mod sealer;
 mod umask;
+mod vault;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
