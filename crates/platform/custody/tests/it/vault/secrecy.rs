@@ -1,7 +1,7 @@
 //! The key of a CA is nowhere but inside the server: not in the memory of this process, not in the clear in the server's files.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{BufRead as _, Read as _, Seek as _, SeekFrom};
 
 use signet_pki::Csr;
 
@@ -10,13 +10,20 @@ use super::*;
 /// Whether a private key stands before this public one, as it does in SEC 1 and PKCS#8: an OCTET STRING of 32 bytes, in SEC 1 the
 /// name of the curve (12 bytes), then `[1] { BIT STRING }` with the point.
 fn private_before(memory: &[u8], public: &[u8]) -> bool {
-    let head = [0xa1, 0x44, 0x03, 0x42, 0x00];
-    let needle = [&head[..], public].concat();
-    memory
-        .windows(needle.len())
-        .enumerate()
-        .filter(|(_, window)| *window == needle)
-        .any(|(at, _)| [34, 46].iter().any(|back| at.checked_sub(*back).is_some_and(|start| memory[start..].starts_with(&[0x04, 0x20]))))
+    let needle = [&[0xa1, 0x44, 0x03, 0x42, 0x00], public].concat();
+    let (mut rest, mut behind) = (memory, 0);
+    loop {
+        // The standard library's search for a byte is fast in tests too.
+        match rest.skip_until(0xa1) {
+            Ok(0) | Err(_) => return false,
+            Ok(skipped) => behind += skipped,
+        }
+        let at = behind - 1;
+        let before = |back: usize| at.checked_sub(back).is_some_and(|start| memory[start..].starts_with(&[0x04, 0x20]));
+        if memory[at..].starts_with(&needle) && (before(34) || before(46)) {
+            return true;
+        }
+    }
 }
 
 /// All that this process can read of itself, region by region.
