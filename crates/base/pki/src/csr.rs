@@ -54,7 +54,7 @@ pub struct Asked {
 
 impl Csr {
     /// Reads a request: PEM with the label `CERTIFICATE REQUEST` or `NEW CERTIFICATE REQUEST` (with byte order mark, CRLF, on one
-    /// line, without a last line end), or DER. Judges sizes, names, the key and the algorithm; verifies nothing yet.
+    /// line, without a last line end), base64 without its rulers as EST sends it (RFC 8951), or DER. Judges sizes, names, the key and the algorithm; verifies nothing yet.
     ///
     /// # Errors
     /// [`PkiError::Csr`] for damage and for extensions or attributes that stand twice, [`PkiError::CaRequested`],
@@ -62,7 +62,10 @@ impl Csr {
     pub fn parse(bytes: &[u8]) -> Result<Self, PkiError> {
         match bytes {
             [tlv::SEQUENCE, ..] => Self::from_der(bytes),
-            _ => Self::from_der(&pem::certificate_request(bytes)?),
+            _ => match pem::bare_base64(bytes) {
+                Some(der) => Self::from_der(&der),
+                None => Self::from_der(&pem::certificate_request(bytes)?),
+            },
         }
     }
 

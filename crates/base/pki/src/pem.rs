@@ -155,6 +155,15 @@ pub fn certificate_request(text: &[u8]) -> Result<Vec<u8>, PkiError> {
     }
 }
 
+/// The bytes of a text that is nothing but base64 of DER, in any lines.
+pub(crate) fn bare_base64(text: &[u8]) -> Option<Vec<u8>> {
+    if text.len() > LONGEST_TEXT {
+        return None;
+    }
+    let compact: Vec<u8> = text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    STANDARD.decode(compact).ok().filter(|der| der.first() == Some(&0x30))
+}
+
 /// A certificate as PEM with lines of 64 characters.
 pub fn write_certificate(der: &CertificateDer<'_>) -> String {
     let mut text = write(CERTIFICATE, der);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use signet_crypto::sha1_identifier;
+
 use super::view::View;
 use super::{Blame, Rule, Severity};
 use crate::tlv::Reader;
@@ -9,6 +11,9 @@ use crate::{Profile, Serial, SubjectName, oid, time, tlv};
 
 /// The longest life of an OCSP responder (enrolment.md 14.2).
 const RESPONDER_LIFE: Duration = Duration::from_secs(30 * 86_400);
+
+/// The fewest bytes of a serial number.
+const SHORTEST_SERIAL: usize = 16;
 
 /// The extensions that certificates of a profile may have.
 fn expected(profile: Profile, kind: &[u8]) -> bool {
@@ -62,12 +67,13 @@ pub(super) static RULES: &[Rule] = &[
         blame: Blame::Issuer,
         source: "profile",
         check: |view, context| {
-            let profile = context.profile?;
+            context.profile?;
             let serial = Serial::from_der_bytes(view.serial).ok().filter(|serial| !serial.is_negative())?;
-            // Other rules tell what is no serial number at all.
+            // Other rules tell what is no serial number at all. Vault's numbers of 159 random bits may begin with zeros.
             let length = serial.magnitude().len();
-            let wanted = profile.serial_length().bytes();
-            (length != wanted && length > 0).then(|| format!("the serial number has {length} bytes; the profile {profile} has {wanted}"))
+            (1..SHORTEST_SERIAL)
+                .contains(&length)
+                .then(|| format!("the serial number has {length} bytes; {SHORTEST_SERIAL} to 20 cannot be guessed"))
         },
     },
     Rule {
@@ -193,11 +199,14 @@ pub(super) static RULES: &[Rule] = &[
         name: "profile.key-identifier",
         severity: Severity::Error,
         blame: Blame::Issuer,
-        source: "RFC 7093 2",
+        source: "RFC 7093 2, RFC 5280 4.2.1.2",
         check: |view, context| {
             context.profile?;
             let named = Reader::only(view.extension(oid::SUBJECT_KEY_IDENTIFIER)?.value, tlv::OCTET_STRING, "").ok()?.body;
-            (named != view.key.as_ref().ok()?.key_identifier()).then(|| "subjectKeyIdentifier is not that of the key".to_owned())
+            let key = view.key.as_ref().ok()?;
+            // Vault and most others take SHA-1 of the bits (RFC 5280 section 4.2.1.2, method 1).
+            let of_key = named == key.key_identifier() || named == sha1_identifier(key.bits());
+            (!of_key).then(|| "subjectKeyIdentifier is not that of the key".to_owned())
         },
     },
 ];

@@ -26,7 +26,8 @@ fn every_form_of_the_same_request_is_read() {
     let der = signet_pki::pem::certificate_request(&data("pem-bom.pem")).unwrap();
     let crlf = String::from_utf8(data("pem-one-line.pem")).unwrap();
     let forms = ["pem-new-crlf.pem", "pem-bom.pem", "pem-no-final-newline.pem", "pem-one-line.pem"].map(data);
-    for bytes in forms.into_iter().chain([der, format!("some text\r\n{crlf}").into_bytes()]) {
+    let bare = crlf.lines().nth(1).unwrap().replace('A', "A\r\n");
+    for bytes in forms.into_iter().chain([der, format!("some text\r\n{crlf}").into_bytes(), bare.into_bytes()]) {
         let csr = verified(&bytes).unwrap();
         assert_eq!(csr.common_name(), Some("dev-plain"));
         assert_eq!(csr.names(), [SubjectName::dns("dev-plain.example").unwrap()]);

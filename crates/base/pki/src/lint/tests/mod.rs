@@ -83,3 +83,15 @@ fn damaged_certificates_have_findings_and_do_no_harm() {
         }
     }
 }
+
+#[test]
+fn what_other_engines_write_in_their_own_way_keeps_the_rules() {
+    let bases = Bases::make();
+    let base = &bases.device;
+    let mut parts = base.parts.clone();
+    let identifier = signet_crypto::sha1_identifier(&parts.spki[26..]);
+    parts.set(crate::oid::SUBJECT_KEY_IDENTIFIER, &crate::tlv::element(crate::tlv::OCTET_STRING, &identifier));
+    parts.serial = vec![0x40; 20];
+    parts.remove(crate::oid::BASIC_CONSTRAINTS);
+    assert_eq!(lint_certificate(&parts.encode(), &context(base, &Known::Everything)), []);
+}
