@@ -6,6 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use crate::LeafProfile;
+use crate::revocation::RevocationMetrics;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ProfileLabels {
@@ -24,12 +25,14 @@ pub struct AuthorityMetrics {
     refused: Family<ReasonLabels, Counter>,
     cas: Counter,
     orphans: Counter,
+    /// Of CRL, OCSP and alarms.
+    pub(crate) revocation: RevocationMetrics,
 }
 
 impl AuthorityMetrics {
     /// Counters that `registry` shows.
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
+        let metrics = Self { revocation: RevocationMetrics::register(registry), ..Self::default() };
         registry.register("signet_authority_issued", "Certificates issued, by profile", metrics.issued.clone());
         registry.register("signet_authority_refused", "Requests for certificates that were refused, by reason", metrics.refused.clone());
         registry.register("signet_authority_cas_made", "CAs of tenants that this process made", metrics.cas.clone());
@@ -39,6 +42,11 @@ impl AuthorityMetrics {
             metrics.orphans.clone(),
         );
         metrics
+    }
+
+    /// What is counted of CRL, OCSP and alarms.
+    pub fn revocation(&self) -> &RevocationMetrics {
+        &self.revocation
     }
 
     pub(crate) fn issued(&self, profile: LeafProfile) {

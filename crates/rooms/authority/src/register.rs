@@ -87,11 +87,8 @@ mod tests {
     fn a_compromised_key_is_refused_once_however_many_certificates_have_it() {
         let (one, two) = ("00000000000000000001".parse().unwrap(), "00000000000000000002".parse().unwrap());
         let (key, other) = ([1; 32], [2; 32]);
-        let moving = [
-            Moving { id: &one, spki_sha256: &key },
-            Moving { id: &two, spki_sha256: &key },
-            Moving { id: &two, spki_sha256: &other },
-        ];
+        let moving =
+            [Moving { id: &one, spki_sha256: &key }, Moving { id: &two, spki_sha256: &key }, Moving { id: &two, spki_sha256: &other }];
         assert_eq!(statements(&moving, CredentialState::Revoked, Some("keyCompromise")).len(), 4);
         assert_eq!(statements(&moving[..1], CredentialState::Revoked, Some("keyCompromise")).len(), 3);
         assert_eq!(statements(&moving, CredentialState::Revoked, Some("superseded")).len(), 2);

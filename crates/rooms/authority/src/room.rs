@@ -18,6 +18,7 @@ use crate::partition::Partitions;
 use crate::platform::Platform;
 use crate::ports::Credentials;
 use crate::rest;
+use crate::revocation::Revocation;
 use crate::rule_book::RuleBook;
 use crate::tenant_ca::OpenCas;
 use crate::wanted::WantedCas;
@@ -75,6 +76,8 @@ pub struct AuthorityRoom {
     pub(crate) throwaway: Throwaway,
     pub(crate) open_cas: OpenCas,
     pub(crate) partitions: Partitions,
+    /// CRLs, OCSP and their counters.
+    pub(crate) revocation: Revocation,
     pub(crate) rules: RuleBook,
     /// Tenants whose CA is to be made soon.
     pub(crate) wanted: WantedCas,
@@ -109,6 +112,7 @@ impl AuthorityRoom {
             open_cas: OpenCas::new(config.open_keys),
             platform: ArcSwapOption::empty(),
             partitions: Partitions::new(),
+            revocation: Revocation::new(metrics.revocation.clone()),
             rules: RuleBook::new(),
             wanted: WantedCas::new(),
             last_serial: Mutex::new(None),

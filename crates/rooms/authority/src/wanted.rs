@@ -56,11 +56,18 @@ impl AuthorityRoom {
     }
 
     /// Makes the CAs that are wanted, first those of tenants that have none, and turns what was left behind into orphans wherever
-    /// `leads` says so, until the handle is dropped.
+    /// `leads` says so; there it also keeps CRLs published, tells of certificates that end soon, and forgets those that ended long
+    /// ago. Until the handle is dropped.
     pub fn start_tasks(self: &Arc<Self>, leads: impl Fn() -> bool + Send + Sync + 'static) -> AbortOnDropHandle<()> {
         let room = Arc::clone(self);
         AbortOnDropHandle::new(tokio::spawn(async move {
-            tokio::join!(make_wanted(&room), look_for_orphans(&room, leads));
+            tokio::join!(
+                make_wanted(&room),
+                look_for_orphans(&room, &leads),
+                room.publish_again_and_again(&leads),
+                room.tell_again_and_again(&leads),
+                room.clean_again_and_again(&leads),
+            );
         }))
     }
 
@@ -104,12 +111,13 @@ async fn make_wanted(room: &AuthorityRoom) {
     }
 }
 
-async fn look_for_orphans(room: &AuthorityRoom, leads: impl Fn() -> bool) {
+async fn look_for_orphans(room: &AuthorityRoom, leads: &(impl Fn() -> bool + Sync)) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         if leads()
-            && let Err(refusal) = room.reconcile_all().await {
-                tracing::warn!(event = "certificate.orphans-unread", reason = refusal.reason.code, detail = refusal.detail);
-            }
+            && let Err(refusal) = room.reconcile_all().await
+        {
+            tracing::warn!(event = "certificate.orphans-unread", reason = refusal.reason.code, detail = refusal.detail);
+        }
     }
 }

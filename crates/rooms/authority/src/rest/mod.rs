@@ -3,6 +3,7 @@
 
 mod ca;
 mod certificates;
+mod forecast;
 mod inventory;
 mod rules;
 
@@ -21,7 +22,10 @@ use crate::AuthorityRoom;
 const LONGEST_SPAN: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 pub(crate) fn routes(room: &Arc<AuthorityRoom>) -> Vec<Route> {
-    [certificates::routes(room), inventory::routes(room), ca::routes(room), rules::routes(room)].into_iter().flatten().collect()
+    [certificates::routes(room), inventory::routes(room), forecast::routes(room), ca::routes(room), rules::routes(room)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A certificate as PEM.

@@ -2,11 +2,13 @@
 //! tenant. Parameters appear for the first time in the order of their numbers, as SQLite counts them.
 
 pub(crate) mod certificate;
+pub(crate) mod expiry;
 pub(crate) mod inventory;
+pub(crate) mod ocsp;
+pub(crate) mod partition;
 pub(crate) mod platform_ca;
-pub(crate) mod tenant_ca;
-
 pub(crate) mod status;
+pub(crate) mod tenant_ca;
 
 use std::fmt::Display;
 use std::str::FromStr;

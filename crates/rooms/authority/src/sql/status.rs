@@ -68,11 +68,6 @@ pub(crate) fn refuse_key(tenant: &TenantId, spki_sha256: &[u8; 32], at: Timestam
     )
 }
 
-/// Whether the key is refused for good.
-pub(crate) fn refused_key(spki_sha256: &[u8; 32]) -> Statement {
-    Statement::new("SELECT since FROM compromised_key WHERE spki_sha256 = $1", params![spki_sha256.to_vec()])
-}
-
 /// What became of a serial number of an issuer.
 pub(crate) fn of_serial(issuer_dn: &str, serial_decimal: &str) -> Statement {
     Statement::new(

@@ -1,0 +1,268 @@
+//! Certificate revocation lists (RFC 5280 section 5, `enrolment.md` 14.1): full lists, one per partition of a CA's generation.
+//!
+//! A list is signed when it is asked for and is not the newest truth, or past half of its period; the publisher does the same by
+//! itself. Its content is read after the counter of changes and before a compare-and-set of its number, so over all replicas a
+//! higher number never says less than a lower one. Numbers are milliseconds since the epoch where that is higher than the last
+//! number and one: they go on rising after a restore from a backup.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use signet_ledger::{Change, CommitError, Expect};
+use signet_model::{AuditRecord, Refusal, Timestamp, kinds};
+use signet_pki::{CrlEntry, CrlRequest};
+
+use crate::keyed_locks::KeyedLocks;
+use crate::reasons::CA_NOT_FOUND;
+use crate::sql::partition::{self, Partition, PartitionKey, Signed};
+use crate::status::{Status, Verdict};
+use crate::{AuthorityRoom, addresses, internal, sql};
+
+/// A list is signed anew when half of this has passed, changed or not.
+pub(crate) const PERIOD: Duration = Duration::from_secs(6 * 3_600);
+/// How long a list holds: the time that verifiers go on if nothing can be published.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(24 * 3_600);
+/// An entry stays on the list for so long after its certificate's end, so that a clock that is an hour off drops none too early.
+const CLOCK_MARGIN: Duration = Duration::from_secs(24 * 3_600);
+/// How far beyond its last certificate's end the last list of a CA reaches.
+const FINAL_MARGIN: Duration = Duration::from_secs(30 * 86_400);
+/// Bytes of lists that are kept in memory; what is not there is read from the database.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+/// The estimate for the cache's first size.
+const USUAL_LISTS: usize = 1_000;
+/// How often a list is built when other replicas publish at the same moment.
+const ATTEMPTS: u32 = 5;
+
+/// A list that is stored.
+#[derive(Debug)]
+pub(crate) struct PublishedCrl {
+    /// Its number.
+    pub(crate) number: i64,
+    /// Its date.
+    pub(crate) this_update: Timestamp,
+    /// Until when it holds.
+    pub(crate) next_update: Timestamp,
+    /// Its bytes.
+    pub(crate) der: Bytes,
+}
+
+#[derive(Clone)]
+struct ByLength;
+
+impl Weighter<PartitionKey, Arc<PublishedCrl>> for ByLength {
+    fn weight(&self, _key: &PartitionKey, crl: &Arc<PublishedCrl>) -> u64 {
+        u64::try_from(crl.der.len()).unwrap_or(u64::MAX).max(1)
+    }
+}
+
+/// Lists in memory, and who signs one at present.
+pub(crate) struct Crls {
+    kept: Cache<PartitionKey, Arc<PublishedCrl>, ByLength>,
+    signing: KeyedLocks<PartitionKey>,
+}
+
+impl Crls {
+    pub(crate) fn new() -> Self {
+        Self { kept: Cache::with_weighter(USUAL_LISTS, MOST_BYTES, ByLength), signing: KeyedLocks::new() }
+    }
+}
+
+/// Why a list is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It goes on.
+    Regular,
+    /// The CA ends: nothing will be signed after it.
+    Final,
+}
+
+impl AuthorityRoom {
+    /// The list of a partition as it is to be served now; none when there is no such partition.
+    ///
+    /// # Errors
+    /// The database, or the CA's key, and no list is stored that still holds.
+    pub(crate) async fn crl(&self, key: &PartitionKey) -> Result<Option<Arc<PublishedCrl>>, Refusal> {
+        let found = match sql::one(&self.db, partition::find(key), partition::read).await {
+            Ok(found) => found,
+            // Without a database nothing new is known to anybody: the last list holds as long as it says.
+            Err(refusal) => {
+                return self.revocation.crls.kept.get(key).filter(|crl| crl.next_update > self.clock.now()).map(Some).ok_or(refusal);
+            }
+        };
+        let Some(found) = found else { return Ok(None) };
+        if !self.wants_signing(&found) {
+            return self.stored_crl(key, &found).await.map(Some);
+        }
+        match self.publish_crl(key, Purpose::Regular).await {
+            Ok(crl) => Ok(crl),
+            Err(refusal) => {
+                self.revocation.metrics.crl_failed(&refusal);
+                let holds = found.crl_number > 0 && found.next_update.is_some_and(|end| end > self.clock.now());
+                if holds { self.stored_crl(key, &found).await.map(Some) } else { Err(refusal) }
+            }
+        }
+    }
+
+    /// Signs and stores the next list of a partition if it needs one, or in any case where the CA ends. Gives the newest one; none
+    /// when there is no such partition.
+    ///
+    /// # Errors
+    /// The database, the CA's key; for the last list of a CA: a member can still be used.
+    pub(crate) async fn publish_crl(&self, key: &PartitionKey, purpose: Purpose) -> Result<Option<Arc<PublishedCrl>>, Refusal> {
+        let _one_at_a_time = self.revocation.crls.signing.lock(key.clone()).await;
+        for _ in 0..ATTEMPTS {
+            let Some(found) = sql::one(&self.db, partition::find(key), partition::read).await? else { return Ok(None) };
+            if purpose == Purpose::Regular && !self.wants_signing(&found) {
+                return self.stored_crl(key, &found).await.map(Some);
+            }
+            if let Some(crl) = self.sign_and_store(key, &found, purpose).await? {
+                return Ok(Some(crl));
+            }
+        }
+        Err(Refusal::new(&kinds::STORAGE_CONTENTION, "other replicas kept publishing the same CRL"))
+    }
+
+    /// Whether the stored list is not the truth, or past half of its period. Of a CA that signs no more it always is.
+    fn wants_signing(&self, found: &Partition) -> bool {
+        let now = self.clock.now();
+        let old = found.this_update.is_none_or(|this_update| {
+            // A date ahead of the clock is a clock that was wrong: verifiers refuse such a list.
+            this_update > now.plus(Duration::from_secs(60)) || now.since(this_update) >= half_of_period()
+        });
+        found.ca.signs_status() && (found.crl_number == 0 || found.changed != found.published || old)
+    }
+
+    async fn stored_crl(&self, key: &PartitionKey, found: &Partition) -> Result<Arc<PublishedCrl>, Refusal> {
+        if let Some(kept) = self.revocation.crls.kept.get(key).filter(|kept| kept.number == found.crl_number) {
+            return Ok(kept);
+        }
+        let read = |row: &signet_db::Row| Ok((row.int(0)?, Bytes::copy_from_slice(row.bytes(1)?)));
+        let Some((number, der)) = sql::one(&self.db, partition::stored(key), read).await? else {
+            return Err(Refusal::new(&CA_NOT_FOUND, "the CA signed no CRL of this partition before it ended"));
+        };
+        let (this_update, next_update) = (found.this_update.unwrap_or(Timestamp::EPOCH), found.next_update);
+        // A partition at rest keeps its last list; when that ends follows from its date.
+        let next_update = next_update.unwrap_or_else(|| this_update.plus(LIFETIME));
+        let crl = Arc::new(PublishedCrl { number, this_update, next_update, der });
+        // Read after the counters, so it may be a newer one than they say; it is kept under its own number then.
+        self.revocation.crls.kept.insert(key.clone(), Arc::clone(&crl));
+        Ok(crl)
+    }
+
+    /// One attempt; none when another replica was faster.
+    async fn sign_and_store(&self, key: &PartitionKey, found: &Partition, purpose: Purpose) -> Result<Option<Arc<PublishedCrl>>, Refusal> {
+        let issuer = self.status_ca(&key.tenant, key.generation).await?;
+        let now = whole_second(self.clock.now());
+        let entries = sql::all(&self.db, partition::listed(key, expired_before(found, now)), read_entry).await?;
+        let next_update = match purpose {
+            Purpose::Regular => now.plus(LIFETIME),
+            Purpose::Final => self.final_end(key, now).await?,
+        };
+        let number = found.crl_number.saturating_add(1).max(now.millis());
+        let listed = entries.len();
+        let request = CrlRequest {
+            issuer: &issuer.facts,
+            number: u64::try_from(number).map_err(|error| internal(&error))?,
+            this_update: now,
+            next_update,
+            idp_url: Some(&addresses::crl(&self.config.revocation_url, &key.tenant, key.generation, key.number)),
+            only_user_certs: true,
+            entries,
+        };
+        let linted = request.lint().map_err(|error| internal(&error))?;
+        let der = linted.sign(issuer.signer.as_ref()).map_err(|error| internal(&error))?;
+        let signed = Signed { published: found.changed, crl_number: number, this_update: now, next_update, der: &der };
+        let record = AuditRecord::new(&self.own_scope("crl", &key.tenant), "crl.publish", object(key))
+            .with("number", number.to_string())
+            .with("listed", listed.to_string())
+            .with("next_update", next_update.to_string());
+        let mut change = Change::new(record)
+            .expecting(Expect::write(partition::publish(key, found.crl_number, &signed), 1))
+            .effecting(partition::store(key, &signed));
+        if purpose == Purpose::Final {
+            change = change.expecting(Expect::guard(partition::unrevoked(key, now), 0));
+        }
+        match self.ledger.commit(change).await {
+            Ok(_) => {}
+            Err(CommitError::Conflict) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        self.revocation.metrics.crl_published();
+        let crl = Arc::new(PublishedCrl { number, this_update: now, next_update, der: der.into() });
+        self.revocation.crls.kept.insert(key.clone(), Arc::clone(&crl));
+        Ok(Some(crl))
+    }
+
+    /// The end of the last list of a CA: beyond the end of the last certificate on it.
+    async fn final_end(&self, key: &PartitionKey, now: Timestamp) -> Result<Timestamp, Refusal> {
+        let last = sql::one(&self.db, partition::last_expiry(key), |row| row.opt_time(0)).await?.flatten();
+        Ok(last.unwrap_or(now).max(now.plus(LIFETIME)).plus(FINAL_MARGIN))
+    }
+}
+
+/// How records name a partition.
+fn object(key: &PartitionKey) -> String {
+    format!("crl/{}/{}/{}", key.tenant, key.generation, key.number)
+}
+
+/// Half of the period: the age at which a list is signed anew.
+pub(crate) fn half_of_period() -> Duration {
+    PERIOD.checked_div(2).unwrap_or(PERIOD)
+}
+
+/// Entries whose certificate ended before this are dropped: those that have expired for good by the clock, and of these only those
+/// that stood on a list dated after their end (RFC 5280 section 3.3).
+fn expired_before(found: &Partition, now: Timestamp) -> Timestamp {
+    let margin = i64::try_from(CLOCK_MARGIN.as_micros()).unwrap_or(i64::MAX);
+    let surely = Timestamp::from_micros(now.micros().saturating_sub(margin));
+    found.this_update.map_or(Timestamp::from_micros(i64::MIN), |former| former.min(surely))
+}
+
+/// Lists carry whole seconds.
+fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_millis(at.millis().div_euclid(1_000).saturating_mul(1_000))
+}
+
+fn read_entry(row: &signet_db::Row) -> Result<CrlEntry, signet_db::DbError> {
+    let status = Status { state: sql::parsed(row, 1)?, since: row.time(2)?, reason: sql::opt_parsed(row, 3)? };
+    let serial = row.bytes(0)?.to_vec();
+    match status.verdict() {
+        Verdict::Revoked { at, reason } => Ok(CrlEntry { serial, at, reason }),
+        // The statement reads what is revoked only; were it not so, leaving it out quietly would be the one wrong answer.
+        Verdict::Good | Verdict::Unknown => Err(sql::damaged(1, &"a state that is on no CRL")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rotation::CaState;
+
+    const DAY: i64 = 86_400_000_000;
+
+    fn partition(this_update: Option<i64>) -> Partition {
+        let this_update = this_update.map(Timestamp::from_micros);
+        Partition { changed: 0, published: 0, crl_number: 1, this_update, next_update: None, ca: CaState::Active }
+    }
+
+    #[test]
+    fn an_entry_is_dropped_only_after_a_list_dated_behind_its_end_and_a_days_margin() {
+        let now = Timestamp::from_micros(100 * DAY);
+        let drops = |former: Option<i64>, not_after: i64| Timestamp::from_micros(not_after) < expired_before(&partition(former), now);
+        assert!(!drops(None, -DAY), "nothing was ever listed");
+        assert!(!drops(Some(100 * DAY), 100 * DAY + 1), "unexpired");
+        assert!(!drops(Some(90 * DAY), 95 * DAY), "expired, and the last list is older than that");
+        assert!(drops(Some(98 * DAY), 97 * DAY), "expired, and listed after that");
+        assert!(!drops(Some(100 * DAY), 99 * DAY), "within the margin");
+        assert!(!drops(Some(400 * DAY), 100 * DAY), "the clock was a year ahead when the last list was signed");
+    }
+
+    #[test]
+    fn a_list_is_dated_by_whole_seconds() {
+        assert_eq!(whole_second(Timestamp::from_micros(1_999_999)), Timestamp::from_micros(1_000_000));
+        assert_eq!(whole_second(Timestamp::from_micros(-1)), Timestamp::from_micros(-1_000_000));
+    }
+}
