@@ -8,8 +8,8 @@ mod checks;
 mod ecap;
 mod pages;
 mod reads;
-mod rest;
-mod server;
+pub(crate) mod rest;
+pub(crate) mod server;
 mod storm;
 mod stream;
 

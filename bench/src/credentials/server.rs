@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -41,6 +41,10 @@ pub(crate) struct Server {
     pid: u32,
     /// Its API listener.
     pub(crate) api: SocketAddr,
+    /// What it said when it was ready.
+    ready: Value,
+    /// How long that took.
+    pub(crate) started_in: Duration,
 }
 
 impl Server {
@@ -57,18 +61,26 @@ impl Server {
         command.env("SIGNET_KAA__CM_ENABLED", "true");
         command.envs(settings.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let started = Instant::now();
         let mut child = process::spawn(command).context("signet up")?;
         let mut lines = BufReader::new(child.stdout.take().context("its standard output")?);
         let mut ready = String::new();
         lines.read_line(&mut ready)?;
+        let started_in = started.elapsed();
         std::thread::spawn(move || lines.lines().map_while(Result::ok).for_each(drop));
-        let api = serde_json::from_str::<Value>(&ready).ok().and_then(|ready| ready["listeners"]["api"].as_str()?.parse().ok());
-        let Some(api) = api else {
+        let said = serde_json::from_str::<Value>(&ready).ok();
+        let Some((said, api)) = said.and_then(|said| Some((said.clone(), said["listeners"]["api"].as_str()?.parse().ok()?))) else {
             child.kill()?;
             child.wait()?;
             bail!("no ready line but {ready:?}; log: {}", std::fs::read_to_string(folder.join("server.log"))?);
         };
-        Ok(Self { pid: child.id(), child: Mutex::new(child), api })
+        Ok(Self { pid: child.id(), child: Mutex::new(child), api, ready: said, started_in })
+    }
+
+    /// Another of its listeners, by name.
+    pub(crate) fn listener(&self, name: &str) -> Result<SocketAddr> {
+        let address = self.ready["listeners"][name].as_str().with_context(|| format!("no listener {name} in the ready line"))?;
+        Ok(address.parse()?)
     }
 
     /// CPU time of the process so far.
