@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock};
 
 use rustls_pki_types::CertificateDer;
 use signet_crypto::sha256;
-use signet_crypto::sign::{Algorithm, KeyType, SignError, Signer, SigningKey};
+use signet_crypto::sign::{Algorithm, KeyType, SignError, Signer, SigningKey, verify_signature};
 use signet_model::Entropy;
 
 use crate::issuer::write_extension;
 use crate::lint::{self, LintContext};
-use crate::tlv::{self, Writer};
+use crate::tlv::{self, Reader, Writer};
 use crate::{IssuerFacts, LintFailure, Name, PkiError, Profile, PublicKey, Serial, SubjectName, Validity, algorithm, oid, time};
 
 /// Everything that a certificate says. Extensions follow from the profile.
@@ -50,13 +50,39 @@ impl CertificateRequest {
         let tbs = self.encode()?;
         let algorithm = self.issuer.algorithm();
         let certificate = assemble(&tbs, algorithm, &throwaway.sign(algorithm, &tbs)?);
-        let context = LintContext { profile: Some(self.profile), issuer: Some(&self.issuer), judged_key: Some(&self.public_key) };
-        let findings = lint::lint_certificate(&certificate, &context);
-        if findings.is_empty() {
-            Ok(LintedCertificate { tbs, algorithm, issuer_spki_sha256: self.issuer.spki_sha256() })
-        } else {
-            Err(PkiError::Lint(LintFailure::new(findings)))
+        self.keep_rules(&certificate)?;
+        Ok(LintedCertificate { tbs, algorithm, issuer_spki_sha256: self.issuer.spki_sha256() })
+    }
+
+    /// Judges a certificate that another engine made for this request: the same rules, that it says what was asked for, and that
+    /// the issuer signed it. Serial number and start are the engine's own.
+    ///
+    /// # Errors
+    /// [`PkiError::Lint`] with every rule that it breaks, [`PkiError::KeyMismatch`] when `issuer_spki` is not the issuer's key,
+    /// [`PkiError::Sign`] when that key did not sign it.
+    pub fn accept(&self, der: &[u8], issuer_spki: &[u8]) -> Result<(), PkiError> {
+        self.keep_rules(der)?;
+        let key = sha256(issuer_spki);
+        if key != self.issuer.spki_sha256() {
+            return Err(PkiError::KeyMismatch { certificate: tlv::hex(&self.issuer.spki_sha256()), key: tlv::hex(&key) });
         }
+        let mut parts = Reader::only(der, tlv::SEQUENCE, "the certificate")?.inner();
+        let (tbs, identifier, signature) = (parts.any()?, parts.any()?, parts.any()?);
+        // Both were linted: a known algorithm, whole bytes.
+        let algorithm = algorithm::read(&identifier).map_err(|_| SignError::BadSignature)?;
+        let signature = signature.body.get(1..).unwrap_or_default();
+        Ok(verify_signature(issuer_spki, algorithm, tbs.raw, signature)?)
+    }
+
+    fn keep_rules(&self, certificate: &[u8]) -> Result<(), PkiError> {
+        let context = LintContext {
+            profile: Some(self.profile),
+            issuer: Some(&self.issuer),
+            judged_key: Some(&self.public_key),
+            request: Some(self),
+        };
+        let findings = lint::lint_certificate(certificate, &context);
+        if findings.is_empty() { Ok(()) } else { Err(PkiError::Lint(LintFailure::new(findings))) }
     }
 
     /// The to-be-signed part (RFC 5280 section 4.1).

@@ -11,6 +11,7 @@ mod names;
 mod path;
 mod pointers;
 mod profiles;
+mod requested;
 mod validity;
 mod view;
 
@@ -23,7 +24,7 @@ use signet_model::Reason;
 use view::View;
 
 use crate::error::{CERTIFICATE_LINT, CERTIFICATE_LINT_OURS};
-use crate::{IssuerFacts, Profile, PublicKey};
+use crate::{CertificateRequest, IssuerFacts, Profile, PublicKey};
 
 /// How grave a finding is. Before our own signature both block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,10 +92,12 @@ pub struct LintContext<'a> {
     pub issuer: Option<&'a IssuerFacts>,
     /// Its key, when the key policy judged it already.
     pub judged_key: Option<&'a PublicKey>,
+    /// What was asked for. The serial number may differ: another engine draws its own.
+    pub request: Option<&'a CertificateRequest>,
 }
 
 /// The groups of rules, in the order in which findings are told.
-static GROUPS: [&[Rule]; 11] = [
+static GROUPS: [&[Rule]; 12] = [
     encoding::RULES,
     names::RULES,
     validity::RULES,
@@ -106,6 +109,7 @@ static GROUPS: [&[Rule]; 11] = [
     pointers::RULES,
     path::RULES,
     profiles::RULES,
+    requested::RULES,
 ];
 
 /// The rule of what is no certificate at all.

@@ -9,7 +9,7 @@ use crate::{oid, subject_name::fault_of_uri};
 const NULL: [u8; 2] = [tlv::NULL, 0];
 
 /// The addresses of cRLDistributionPoints; none where a point has none.
-fn crl_addresses(value: &[u8]) -> Option<Vec<&[u8]>> {
+pub(super) fn crl_addresses(value: &[u8]) -> Option<Vec<&[u8]>> {
     let mut points = Reader::only(value, tlv::SEQUENCE, "").ok()?.inner();
     let mut addresses = Vec::new();
     while !points.is_empty() {

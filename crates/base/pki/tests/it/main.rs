@@ -4,6 +4,7 @@ mod crl;
 mod der;
 mod field_cases;
 mod house;
+mod issuance;
 mod issue;
 mod names;
 mod ocsp;

@@ -8,6 +8,8 @@ use crate::tlv::{self, element, nested};
 pub(super) enum Known {
     /// Profile and issuer.
     Everything,
+    /// What was asked for.
+    Request,
     /// Nothing, as for a stranger's certificate.
     Nothing,
 }
@@ -258,4 +260,10 @@ cases! {
     "profile.key-identifier", device, Everything, |parts, _| {
         parts.set(oid::SUBJECT_KEY_IDENTIFIER, &element(tlv::OCTET_STRING, &[7; 20]));
     };
+
+    "request.subject", device, Request, |parts, _| parts.subject = common(tlv::UTF8_STRING, b"pump-8");
+    "request.key", device, Request, |parts, bases| parts.spki = bases.tenant_spki.clone();
+    "request.names", device, Request, |parts, _| alternative(parts, &[(0x86, b"urn:x:1"), (0xa0, &[6, 1, 0x2a])]);
+    "request.lifetime", device, Request, |parts, _| parts.not_after = utc("480101000000Z");
+    "request.crl-pointer", device, Request, |parts, _| parts.remove(oid::CRL_DISTRIBUTION_POINTS);
 }

@@ -144,6 +144,7 @@ pub(super) struct Base {
     pub(super) parts: Parts,
     pub(super) profile: Profile,
     pub(super) issuer: Arc<IssuerFacts>,
+    pub(super) request: CertificateRequest,
 }
 
 pub(super) struct Bases {
@@ -170,20 +171,20 @@ impl Bases {
         let of_root = Arc::new(IssuerFacts::self_signed(root_name.clone(), &public(&root_key), validity));
         let made = |request: &CertificateRequest, key: &SigningKey| request.lint(&throwaway).unwrap().sign(key).unwrap();
         let facts = |der| Arc::new(IssuerFacts::of(&CaCertificate::from_der(der).unwrap()).unwrap());
-        let mut request = request(Profile::Root, root_name, &root_key, &of_root, 7300);
-        let root = Base { parts: Parts::of(&made(&request, &root_key)), profile: Profile::Root, issuer: of_root };
+        let mut request = self::request(Profile::Root, root_name, &root_key, &of_root, 7300);
+        let root = Base { parts: Parts::of(&made(&request, &root_key)), profile: Profile::Root, issuer: of_root, request: request.clone() };
         let root_facts = facts(made(&request, &root_key));
 
         let platform_key = SigningKey::generate(KeyType::P256, &SystemEntropy).unwrap();
         request = self::request(Profile::PlatformCa, Name::common("Platform").unwrap(), &platform_key, &root_facts, 3650);
         let der = made(&request, &root_key);
-        let platform = Base { parts: Parts::of(&der), profile: Profile::PlatformCa, issuer: root_facts };
+        let platform = Base { parts: Parts::of(&der), profile: Profile::PlatformCa, issuer: root_facts, request };
         let platform_facts = facts(der);
 
         let tenant_key = SigningKey::generate(KeyType::P256, &SystemEntropy).unwrap();
         request = self::request(Profile::TenantCa, Name::common("acme").unwrap(), &tenant_key, &platform_facts, 3000);
         let der = made(&request, &platform_key);
-        let tenant = Base { parts: Parts::of(&der), profile: Profile::TenantCa, issuer: platform_facts.clone() };
+        let tenant = Base { parts: Parts::of(&der), profile: Profile::TenantCa, issuer: platform_facts.clone(), request };
         let tenant_facts = facts(der);
 
         let leaf = |profile: Profile, issuer: &Arc<IssuerFacts>, issuer_key: &SigningKey, names: &[&str], days: u32| {
@@ -195,7 +196,7 @@ impl Bases {
                 request.ca_issuers_url = Some("http://127.0.0.1/1.cer".to_owned());
             }
             let linted = request.lint(&throwaway).unwrap();
-            Base { parts: Parts::of(&linted.sign(issuer_key).unwrap()), profile, issuer: issuer.clone() }
+            Base { parts: Parts::of(&linted.sign(issuer_key).unwrap()), profile, issuer: issuer.clone(), request }
         };
         let uri = &["urn:signet:acme:device:pump-7"];
         let below_key = SigningKey::generate(KeyType::P256, &SystemEntropy).unwrap();
@@ -213,7 +214,7 @@ impl Bases {
             kaa: leaf(Profile::Kaa, &tenant_facts, &tenant_key, &["pump-7.example"], 365),
             service: leaf(Profile::Service, &tenant_facts, &tenant_key, &["pump-7.example"], 365),
             ocsp: leaf(Profile::OcspResponder, &tenant_facts, &tenant_key, &[], 7),
-            below_tenant: Base { parts: below, profile: Profile::TenantCa, issuer: tenant_facts },
+            below_tenant: Base { parts: below, profile: Profile::TenantCa, issuer: tenant_facts, request },
             tenant_spki: tenant_key.public_key_spki_der(),
             tenant,
         }
