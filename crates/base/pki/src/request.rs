@@ -234,6 +234,14 @@ impl Throwaway {
         Ok(Self { entropy: None, keys })
     }
 
+    /// Makes the key of an algorithm now: that of RSA takes some 100 ms, which no request should wait for.
+    ///
+    /// # Errors
+    /// [`PkiError::Sign`] when it cannot be made.
+    pub fn prepare(&self, algorithm: Algorithm) -> Result<(), PkiError> {
+        self.sign(algorithm, &[]).map(|_| ())
+    }
+
     fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, PkiError> {
         let (slot, kind) = slot(algorithm);
         let place = self.keys.get(slot).ok_or(SignError::Failed)?;

@@ -6,6 +6,8 @@
 //! lists of Debian's weak keys of 2008, which are some 100,000 fingerprints for each size; an operator who needs them enters their
 //! fingerprints as compromised keys.
 
+use std::sync::LazyLock;
+
 use num_bigint::BigUint;
 
 use crate::public_key::KeyFault;
@@ -106,6 +108,9 @@ pub(crate) fn fault_of_modulus(modulus: &[u8]) -> Option<KeyFault> {
     }
 }
 
+/// The odd primes below 752, in order.
+static PRIMES: LazyLock<Vec<u32>> = LazyLock::new(|| odd_primes(SMALL_FACTOR).collect());
+
 fn odd_primes(below: u32) -> impl Iterator<Item = u32> {
     (3..below).step_by(2).filter(|n| (3..*n).step_by(2).take_while(|d| d.wrapping_mul(*d) <= *n).all(|d| rest_of(*n, d) != 0))
 }
@@ -131,7 +136,7 @@ fn has_small_factor(modulus: &[u8]) -> bool {
         let rest = remainder(modulus, product);
         group.iter().any(|prime| rest_of(rest, *prime) == 0)
     };
-    for prime in odd_primes(SMALL_FACTOR) {
+    for prime in PRIMES.iter().copied() {
         match product.checked_mul(prime) {
             Some(larger) => product = larger,
             None => {
@@ -149,7 +154,7 @@ fn has_small_factor(modulus: &[u8]) -> bool {
 
 /// Whether the modulus lies in the subgroup of 65537 modulo every small prime; of other moduli one in some 2^28 does.
 fn is_roca(modulus: &[u8]) -> bool {
-    odd_primes(ROCA_PRIME.saturating_add(1)).all(|prime| {
+    PRIMES.iter().copied().take_while(|prime| *prime <= ROCA_PRIME).all(|prime| {
         let wanted = remainder(modulus, prime);
         let generator = rest_of(ROCA_GENERATOR, prime);
         let mut power = 1_u32;
@@ -167,14 +172,26 @@ fn is_roca(modulus: &[u8]) -> bool {
 fn has_close_primes(modulus: &[u8]) -> bool {
     let n = BigUint::from_bytes_be(modulus);
     let root = n.sqrt();
-    let first = if root.pow(2) == n { root } else { root + 1_u32 };
-    (0..FERMAT_STEPS).any(|step| is_square(&((&first + step).pow(2) - &n)))
+    let mut candidate = if root.pow(2) == n { root } else { root + 1_u32 };
+    let mut rest = candidate.pow(2) - n;
+    (0..FERMAT_STEPS).any(|_| {
+        let found = is_square(&rest);
+        // (a + 1)² - n = (a² - n) + 2a + 1
+        rest += &candidate * 2_u32 + 1_u32;
+        candidate += 1_u32;
+        found
+    })
 }
 
 #[expect(clippy::arithmetic_side_effects, reason = "the divisors are constants above zero")]
 fn is_square(number: &BigUint) -> bool {
     // Squares leave few remainders; the root is taken for the few numbers that pass.
-    const SIEVE: [u32; 7] = [256, 9, 5, 7, 11, 13, 17];
+    const SIEVE: [u32; 6] = [9, 5, 7, 11, 13, 17];
+    // The lowest byte is at hand; one in six numbers has that of a square.
+    let lowest = number.iter_u32_digits().next().unwrap_or(0) & 0xff;
+    if !(0..=128_u32).any(|root| root.wrapping_mul(root) & 0xff == lowest) {
+        return false;
+    }
     let plausible = |divisor: u32| {
         let rest = (number % divisor).iter_u32_digits().next().unwrap_or(0);
         (0..divisor).any(|root| rest_of(root.wrapping_mul(root), divisor) == rest)
