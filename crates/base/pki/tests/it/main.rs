@@ -6,6 +6,7 @@ mod field_cases;
 mod house;
 mod issuance;
 mod issue;
+mod lints;
 mod names;
 mod ocsp;
 mod openssl;
