@@ -90,7 +90,7 @@ pub(crate) fn forecast(tenant: &TenantId, from: Timestamp, until: Timestamp, wid
     let width = i64::try_from(width.as_micros()).unwrap_or(i64::MAX);
     Statement::new(
         "SELECT (not_after - $1) / $2 AS stretch, count(*) FROM certificate WHERE tenant = $3 AND issued_at IS NOT NULL \
-         AND not_after >= $4 AND not_after < $5 AND state <> 'Revoked' GROUP BY stretch ORDER BY stretch",
+         AND not_after >= $4 AND not_after < $5 AND state <> 'Revoked' AND profile <> 'ocsp' GROUP BY stretch ORDER BY stretch",
         params![from, width, tenant, from, until],
     )
 }
