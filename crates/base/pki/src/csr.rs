@@ -16,8 +16,8 @@ pub const LONGEST_CSR: usize = 768 * 1024;
 const MOST_ATTRIBUTES: usize = 32;
 
 /// pkcs-9-at-extensionRequest, and Microsoft's older szOID_CERT_EXTENSIONS.
-const EXTENSION_REQUEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x0e];
-const MICROSOFT_EXTENSIONS: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x02, 0x01, 0x0e];
+pub(crate) const EXTENSION_REQUEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x0e];
+pub(crate) const MICROSOFT_EXTENSIONS: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x02, 0x01, 0x0e];
 
 /// Names of attributes, so that a person reads what was passed over.
 static ATTRIBUTES: &[(&[u8], &str)] = &[
@@ -226,7 +226,7 @@ fn read_attributes(attributes: &Element<'_>, names: &mut Vec<SubjectName>, ignor
     }
 }
 
-fn attribute_name(oid: &[u8]) -> String {
+pub(crate) fn attribute_name(oid: &[u8]) -> String {
     let known = ATTRIBUTES.iter().find(|(known, _)| *known == oid);
     known.map_or_else(|| tlv::oid_text(oid), |(_, name)| (*name).to_owned())
 }

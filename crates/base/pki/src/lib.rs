@@ -6,12 +6,14 @@ mod algorithm;
 mod attribute;
 mod authority;
 mod certificate;
+mod certificate_facts;
 mod crl;
 mod crl_read;
 mod csr;
 mod csr_extensions;
 mod error;
 mod facts;
+mod inspect;
 mod issuer;
 mod lint;
 mod name;
@@ -20,6 +22,7 @@ mod names;
 mod ocsp;
 mod oid;
 pub mod pem;
+mod pkcs7;
 mod profile;
 mod public_key;
 mod reason;
@@ -30,10 +33,12 @@ mod subject_name;
 mod time;
 mod tlv;
 mod validity;
+mod verify;
 mod weak_key;
 
 pub use authority::CertificateAuthority;
 pub use certificate::CaCertificate;
+pub use certificate_facts::{CertificateFacts, FoundName, LONGEST_CERTIFICATE};
 pub use crl::{CrlEntry, CrlRequest, LintedCrl};
 pub use crl_read::{Crl, IssuingDistributionPoint, LONGEST_CRL, RevokedEntry};
 pub use csr::{Asked, Csr, LONGEST_CSR, Verified};
@@ -44,6 +49,10 @@ pub use error::{
     PRIVATE_KEY_MISSING, PRIVATE_KEY_UNSUPPORTED, PkiError, REASONS, SERIAL_MALFORMED, TEXT_NOT_UTF8,
 };
 pub use facts::LeafFacts;
+pub use inspect::{
+    CertificateShown, ConstraintsShown, ExtensionShown, Inspection, KeyShown, ListShown, PointShown, RequestShown, RevokedShown, Shown,
+    SignatureShown, inspect,
+};
 pub use issuer::IssuerFacts;
 pub use lint::{Finding, LintContext, LintFailure, Severity, lint_certificate, lint_rules};
 pub use name::{Attribute, LONGEST_COMMON_NAME, Name};
@@ -54,6 +63,7 @@ pub use ocsp::{
     ocsp_error, ocsp_response,
 };
 pub use pem::{KeyForm, PrivateKey};
+pub use pkcs7::{LONGEST_PKCS7, MOST_PKCS7_CERTIFICATES, Pkcs7, pkcs7_certs_only};
 pub use profile::{Profile, ProfileError};
 pub use public_key::{FEWEST_RSA_BITS, KeyKind, MOST_RSA_BITS, PublicKey};
 pub use reason::{RevocationReason, UnknownReason};
@@ -61,3 +71,7 @@ pub use request::{CertificateRequest, LintedCertificate, Throwaway};
 pub use serial::{LONGEST_SERIAL, Serial, SerialLength};
 pub use subject_name::{MOST_SUBJECT_NAMES, SubjectName};
 pub use validity::Validity;
+pub use verify::{
+    Anchor, LONGEST_CHAIN, MOST_CHAIN_CERTIFICATES, PATH_REASONS, PathError, PathFault, PathVerifier, Place, Purpose, VerifiedChain,
+    check_responder, v1_leaf_of,
+};

@@ -1,4 +1,4 @@
-//! Object identifiers of extensions and key purposes as their DER values, with the names that people know them by.
+//! Object identifiers of extensions, purposes and kinds of keys as their DER values, with the names that people know them by.
 
 pub(crate) const SUBJECT_KEY_IDENTIFIER: &[u8] = &[0x55, 0x1d, 14];
 pub(crate) const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
@@ -52,6 +52,21 @@ static NAMES: &[(&[u8], &str)] = &[
     (NO_REV_AVAIL, "noRevAvail"),
     (AUTHORITY_INFO_ACCESS, "authorityInfoAccess"),
     (OCSP_NO_CHECK, "ocspNoCheck"),
+    (&[0x2b, 0x81, 0x04, 0x00, 0x21], "P-224"),
+    (&[0x2b, 0x81, 0x04, 0x00, 0x23], "P-521"),
+    (&[0x2b, 0x81, 0x04, 0x00, 0x0a], "secp256k1"),
+    (&[0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x07], "brainpoolP256r1"),
+    (&[0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0b], "brainpoolP384r1"),
+    (&[0x2b, 0x65, 0x6e], "X25519"),
+    (&[0x2b, 0x65, 0x71], "Ed448"),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01], "DSA"),
+    (SERVER_AUTH, "serverAuth"),
+    (CLIENT_AUTH, "clientAuth"),
+    (&[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 3, 3], "codeSigning"),
+    (&[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 3, 4], "emailProtection"),
+    (&[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 3, 8], "timeStamping"),
+    (OCSP_SIGNING, "OCSPSigning"),
+    (ANY_PURPOSE, "anyExtendedKeyUsage"),
     (&[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x14, 0x02], "Microsoft certificate template name"),
     (&[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x15, 0x07], "Microsoft certificate template"),
     (&[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x15, 0x0a], "Microsoft application policies"),
@@ -59,7 +74,7 @@ static NAMES: &[(&[u8], &str)] = &[
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x0f], "sMIMECapabilities"),
 ];
 
-/// The name of an extension, else its dotted identifier.
+/// The name of an extension, a purpose or a kind of key, else its dotted identifier.
 pub(crate) fn name(oid: &[u8]) -> String {
     let known = NAMES.iter().find(|(known, _)| *known == oid);
     known.map_or_else(|| crate::tlv::oid_text(oid), |(_, name)| (*name).to_owned())

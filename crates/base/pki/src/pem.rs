@@ -164,6 +164,28 @@ pub(crate) fn bare_base64(text: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(compact).ok().filter(|der| der.first() == Some(&0x30))
 }
 
+/// A block of a text, whatever it holds.
+pub(crate) struct Object {
+    pub(crate) label: String,
+    /// Its bytes; wiped when dropped, as it may be a key.
+    pub(crate) der: Result<Zeroizing<Vec<u8>>, PkiError>,
+    /// Whether it needs a passphrase.
+    pub(crate) encrypted: bool,
+}
+
+/// Every block of a text.
+///
+/// # Errors
+/// [`PkiError::Malformed`] for a text that is longer or has more blocks than is looked at, [`PkiError::Encoding`] for UTF-16.
+pub(crate) fn objects(text: &[u8]) -> Result<Vec<Object>, PkiError> {
+    let object = |block: &Block<'_>| Object {
+        label: log_text(block.label, 64),
+        der: block.decode("the block"),
+        encrypted: block.label.starts_with("ENCRYPTED") || block.body.contains("4,ENCRYPTED"),
+    };
+    Ok(blocks(text)?.iter().map(object).collect())
+}
+
 /// A certificate as PEM with lines of 64 characters.
 pub fn write_certificate(der: &CertificateDer<'_>) -> String {
     let mut text = write(CERTIFICATE, der);

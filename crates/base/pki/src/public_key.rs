@@ -6,9 +6,9 @@ use std::fmt;
 use signet_crypto::sha256;
 use signet_crypto::sign::{Algorithm, Ed25519Public, P256_SPKI_HEAD, P384_SPKI_HEAD, decompress_point, usable_public_key};
 
-use crate::PkiError;
 use crate::tlv::{self, Element, Reader};
 use crate::weak_key::{Published, fault_of_modulus, published};
+use crate::{PkiError, oid};
 
 /// The fewest bits of an RSA modulus.
 pub const FEWEST_RSA_BITS: usize = 2048;
@@ -175,7 +175,7 @@ impl PublicKey {
             ID_ED25519 if parameters.is_some() => Err(KeyFault::Parameters("Ed25519 with parameters")),
             ID_ED25519 => Self::ed25519(bits, der),
             ID_RSA_PSS => Err(KeyFault::Kind("RSA for PSS only; use rsaEncryption".to_owned())),
-            other => Err(KeyFault::Kind(tlv::oid_text(other))),
+            other => Err(KeyFault::Kind(oid::name(other))),
         }
     }
 
@@ -183,7 +183,7 @@ impl PublicKey {
         let (kind, head, coordinate) = match parameters {
             Some(Element { tag: tlv::OID, body: CURVE_P256, .. }) => (KeyKind::P256, P256_SPKI_HEAD, 32),
             Some(Element { tag: tlv::OID, body: CURVE_P384, .. }) => (KeyKind::P384, P384_SPKI_HEAD, 48),
-            Some(Element { tag: tlv::OID, body, .. }) => return Err(KeyFault::Curve(tlv::oid_text(body))),
+            Some(Element { tag: tlv::OID, body, .. }) => return Err(KeyFault::Curve(oid::name(body))),
             Some(Element { tag: tlv::SEQUENCE, .. }) => return Err(KeyFault::ExplicitCurve),
             Some(_) | None => return Err(KeyFault::Parameters("an elliptic key without the name of its curve")),
         };

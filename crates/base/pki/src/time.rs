@@ -40,6 +40,15 @@ pub(crate) fn write_generalized(writer: &mut Writer, at: Timestamp) -> Result<()
     Ok(())
 }
 
+/// A time as people read it, to the second; unlike a [`Timestamp`]'s own text also at the end of the year 9999.
+pub(crate) fn rfc3339(at: Timestamp) -> String {
+    let Ok((_, text)) = text(at) else { return at.to_string() };
+    let digits = String::from_utf8_lossy(&text);
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+    let (date, clock) = ([part(0, 4), part(4, 6), part(6, 8)].join("-"), [part(8, 10), part(10, 12), part(12, 14)].join(":"));
+    format!("{date}T{clock}Z")
+}
+
 /// The year, and all as `YYYYMMDDHHMMSSZ`.
 fn text(at: Timestamp) -> Result<(i64, [u8; 15]), PkiError> {
     let seconds = at.micros().div_euclid(MICROS);
@@ -152,6 +161,13 @@ mod tests {
         assert_eq!(written("1950-01-01T00:00:00Z"), b"\x17\x0d500101000000Z");
         assert!(write(&mut Writer::default(), "1949-12-31T23:59:59Z".parse().unwrap()).is_err());
         assert!(write(&mut Writer::default(), Timestamp::from_micros(i64::MAX)).is_err());
+    }
+
+    #[test]
+    fn times_are_shown_to_the_second_up_to_the_end_of_the_year_9999() {
+        let last = read(&Element { tag: tlv::GENERALIZED_TIME, raw: &[], body: b"99991231235959Z" }).unwrap();
+        assert_eq!(rfc3339(last), "9999-12-31T23:59:59Z");
+        assert_eq!(rfc3339(Timestamp::EPOCH), "1970-01-01T00:00:00Z");
     }
 
     #[test]

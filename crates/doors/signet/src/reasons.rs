@@ -27,6 +27,7 @@ pub(crate) static LISTS: &[(&str, &[&Reason])] = &[
     ("Vault and OpenBao", signet_custody::vault::REASONS),
     ("Outbound requests", signet_outbound::REASONS),
     ("Certificates", signet_pki::REASONS),
+    ("Certificate chains", signet_pki::PATH_REASONS),
 ];
 
 /// All reasons.

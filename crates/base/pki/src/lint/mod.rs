@@ -13,7 +13,7 @@ mod pointers;
 mod profiles;
 mod requested;
 mod validity;
-mod view;
+pub(crate) mod view;
 
 #[cfg(test)]
 mod tests;

@@ -9,40 +9,40 @@ const MOST_EXTENSIONS: usize = 64;
 
 /// One extension.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ExtensionView<'a> {
-    pub(super) oid: &'a [u8],
-    pub(super) critical: bool,
+pub(crate) struct ExtensionView<'a> {
+    pub(crate) oid: &'a [u8],
+    pub(crate) critical: bool,
     /// `critical` is encoded although it is false.
-    pub(super) default_encoded: bool,
+    pub(crate) default_encoded: bool,
     /// The bytes inside the OCTET STRING.
-    pub(super) value: &'a [u8],
+    pub(crate) value: &'a [u8],
 }
 
 /// The parts of a certificate.
 #[derive(Debug)]
-pub(super) struct View<'a> {
-    pub(super) version: &'a [u8],
-    pub(super) serial: &'a [u8],
-    pub(super) inner_algorithm: Element<'a>,
-    pub(super) outer_algorithm: Element<'a>,
-    pub(super) issuer: Name,
-    pub(super) not_before: Element<'a>,
-    pub(super) not_after: Element<'a>,
-    pub(super) subject: Name,
-    pub(super) spki: Element<'a>,
-    pub(super) key: Result<PublicKey, KeyFault>,
-    pub(super) unique_identifiers: bool,
-    pub(super) has_extensions: bool,
-    pub(super) extensions: Vec<ExtensionView<'a>>,
+pub(crate) struct View<'a> {
+    pub(crate) version: &'a [u8],
+    pub(crate) serial: &'a [u8],
+    pub(crate) inner_algorithm: Element<'a>,
+    pub(crate) outer_algorithm: Element<'a>,
+    pub(crate) issuer: Name,
+    pub(crate) not_before: Element<'a>,
+    pub(crate) not_after: Element<'a>,
+    pub(crate) subject: Name,
+    pub(crate) spki: Element<'a>,
+    pub(crate) key: Result<PublicKey, KeyFault>,
+    pub(crate) unique_identifiers: bool,
+    pub(crate) has_extensions: bool,
+    pub(crate) extensions: Vec<ExtensionView<'a>>,
     names: Vec<Element<'a>>,
     purposes: Option<Vec<&'a [u8]>>,
     constraints: Option<(bool, Option<&'a [u8]>)>,
     /// The signature's BIT STRING, with the count of unused bits.
-    pub(super) signature: &'a [u8],
+    pub(crate) signature: &'a [u8],
 }
 
 impl<'a> View<'a> {
-    pub(super) fn read(der: &'a [u8], judged: Option<&PublicKey>) -> Result<Self, PkiError> {
+    pub(crate) fn read(der: &'a [u8], judged: Option<&PublicKey>) -> Result<Self, PkiError> {
         const WHAT: &str = "the certificate";
         let mut outer = Reader::only(der, tlv::SEQUENCE, WHAT)?.inner();
         let mut tbs = outer.expect(tlv::SEQUENCE, WHAT)?.inner();
@@ -99,44 +99,44 @@ impl<'a> View<'a> {
     }
 
     /// The extension of this kind; the first, if there are several.
-    pub(super) fn extension(&self, oid: &[u8]) -> Option<&ExtensionView<'a>> {
+    pub(crate) fn extension(&self, oid: &[u8]) -> Option<&ExtensionView<'a>> {
         self.extensions.iter().find(|extension| extension.oid == oid)
     }
 
     /// Whether basicConstraints say CA:TRUE.
-    pub(super) fn is_authority(&self) -> bool {
+    pub(crate) fn is_authority(&self) -> bool {
         self.constraints().is_some_and(|(authority, _)| authority)
     }
 
     /// CA flag and path length of basicConstraints.
-    pub(super) fn constraints(&self) -> Option<(bool, Option<&'a [u8]>)> {
+    pub(crate) fn constraints(&self) -> Option<(bool, Option<&'a [u8]>)> {
         self.constraints
     }
 
     /// The bits of keyUsage: the first byte, and whether decipherOnly in the second one is set.
-    pub(super) fn key_usage(&self) -> Option<(u8, bool)> {
+    pub(crate) fn key_usage(&self) -> Option<(u8, bool)> {
         let bits = Reader::only(self.extension(oid::KEY_USAGE)?.value, tlv::BIT_STRING, "").ok()?.body;
         let first = bits.get(1).copied().unwrap_or(0);
         Some((first, bits.get(2).is_some_and(|second| second & 0x80 != 0)))
     }
 
     /// The purposes of extendedKeyUsage.
-    pub(super) fn purposes(&self) -> Option<&[&'a [u8]]> {
+    pub(crate) fn purposes(&self) -> Option<&[&'a [u8]]> {
         self.purposes.as_deref()
     }
 
     /// The alternative names.
-    pub(super) fn names(&self) -> &[Element<'a>] {
+    pub(crate) fn names(&self) -> &[Element<'a>] {
         &self.names
     }
 
     /// Whether there is a list of extensions with nothing in it, which is a rule of its own.
-    pub(super) fn has_empty_list(&self) -> bool {
+    pub(crate) fn has_empty_list(&self) -> bool {
         self.has_extensions && self.extensions.is_empty()
     }
 
     /// Whether it names itself as its issuer.
-    pub(super) fn is_self_issued(&self) -> bool {
+    pub(crate) fn is_self_issued(&self) -> bool {
         self.issuer.der() == self.subject.der()
     }
 }
