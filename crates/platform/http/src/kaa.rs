@@ -102,9 +102,15 @@ pub(crate) struct ErrorBody {
     message: String,
 }
 
+/// The status that a refusal has on Kaa's paths: there what cannot be used is a 400 like what cannot be read.
+pub(crate) fn status(ours: u16) -> u16 {
+    if ours == StatusCode::UNPROCESSABLE_ENTITY.as_u16() { StatusCode::BAD_REQUEST.as_u16() } else { ours }
+}
+
 /// A problem in Kaa's form (`kaa.md` 17.2). What a 500 is about stands in the log only.
 pub(crate) fn render(problem: &Problem) -> Response {
-    let (status, refusal) = (problem.status(), problem.refusal());
+    let (status, refusal) = (status(problem.status().as_u16()), problem.refusal());
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let message = if status == StatusCode::INTERNAL_SERVER_ERROR {
         "Internal Server Error".to_owned()
     } else {
@@ -146,6 +152,17 @@ mod tests {
         ] {
             assert!(!is_kaa_path(ours), "{ours}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_a_400_there_with_its_reason() {
+        signet_model::reasons! {
+            /// It cannot be used.
+            UNUSABLE = ("test.unusable", 422, "Use another.");
+        }
+        assert_eq!(REASONS.len(), 1);
+        assert_eq!(render(&Problem::new(&UNUSABLE, "x")).status(), 400);
+        assert_eq!([400, 404, 409, 503].map(status), [400, 404, 409, 503]);
     }
 
     #[test]

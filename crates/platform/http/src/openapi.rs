@@ -243,7 +243,8 @@ fn responses(entry: &RouteEntry, components: &mut Components) -> Value {
     }
     let mut by_status: BTreeMap<u16, BTreeSet<&str>> = BTreeMap::new();
     for reason in entry.reasons.iter().copied().chain(surface_reasons(entry)) {
-        by_status.entry(reason.status).or_default().insert(reason.code);
+        let status = if entry.is_kaa() { kaa::status(reason.status) } else { reason.status };
+        by_status.entry(status).or_default().insert(reason.code);
     }
     let (media_type, body) = if entry.is_kaa() {
         components.add(&kaa::ErrorBody::name(), &json_of(&kaa::ErrorBody::schema()));

@@ -118,6 +118,11 @@ impl CredentialsRoom {
         let _ = self.told.issuer.set(issuer);
     }
 
+    /// Who issues certificates.
+    pub(crate) fn certificate_issuer(&self) -> Result<&dyn CertificateIssuer, Refusal> {
+        self.told.issuer.get().map(AsRef::as_ref).ok_or_else(certificates_off)
+    }
+
     /// What is written beside a move of these certificates; nothing when there are none, or nobody keeps them.
     pub(crate) fn beside_moves(
         &self,

@@ -6,6 +6,7 @@ use signet_model::{
     ApplicationName, AuditRecord, CredentialId, CredentialKind, CredentialState, EndpointId, IdentityId, Reason, Refusal, Scope,
     StandingSubject, Timestamp, Username, log_text,
 };
+use signet_pki::{IssuerName, Serial};
 
 use crate::CredentialsRoom;
 use crate::certificate::Certificate;
@@ -67,6 +68,9 @@ pub(crate) struct CredentialFilter {
     pub(crate) identity: Option<IdentityRef>,
     pub(crate) application: Option<ApplicationName>,
     pub(crate) endpoint: Option<EndpointId>,
+    pub(crate) common_name: Option<String>,
+    pub(crate) issuer: Option<IssuerName>,
+    pub(crate) serial: Option<Serial>,
 }
 
 /// A credential as a caller means it: by its id, and where it matters by its kind and its version.
@@ -217,8 +221,13 @@ impl CredentialsRoom {
         after: &Cursor,
         limit: u32,
     ) -> Result<Vec<Credential>, Refusal> {
-        if filter.username.is_some() && (filter.application.is_some() || filter.endpoint.is_some()) {
-            return Ok(Vec::new()); // nothing has a username and an endpoint
+        let of_kinds = [
+            filter.username.is_some(),
+            filter.application.is_some() || filter.endpoint.is_some(),
+            filter.common_name.is_some() || filter.issuer.is_some() || filter.serial.is_some(),
+        ];
+        if of_kinds.iter().filter(|named| **named).count() > 1 {
+            return Ok(Vec::new()); // nothing has a username and an endpoint, or is a certificate besides
         }
         let identity = match &filter.identity {
             None => None,

@@ -9,7 +9,6 @@
 
 mod api_token;
 mod authenticate;
-mod basic_list;
 mod certificate;
 mod certificate_check;
 mod check;
@@ -20,6 +19,7 @@ mod flights;
 mod idempotency;
 mod identity;
 mod import;
+mod kaa_list;
 mod last_use;
 mod leaning;
 mod limits;

@@ -55,6 +55,8 @@ signet_model::reasons! {
     CERTIFICATE_QUEUE_FULL = ("certificate.queue-full", 503, "Try again a little later; `ccm_auth_queue_length` shows the load.");
     /// This server makes no certificates.
     CERTIFICATES_OFF = ("certificates.off", 501, "Set up the authority: section [authority] of the configuration, then start again.");
+    /// The tenant has no CA yet.
+    TENANT_CA_ABSENT = ("certificates.no-ca", 404, "It is made with the tenant's first certificate, when an authority is set up.");
     /// A credential has this issuer and serial number already.
     CERTIFICATE_TAKEN = ("certificate.taken", 409, "Look for it: `signet cert list --issuer NAME --serial N`; one that belongs to another tenant is not shown.");
     /// The imported row names a tenant that is not there.

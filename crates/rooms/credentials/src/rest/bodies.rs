@@ -9,11 +9,13 @@ use signet_http::Json;
 
 use super::Why;
 use super::api_tokens::NewApiTokenBody;
+use super::certificates::CheckBody as CertificateBody;
 use super::creation::NewCredential;
 use super::credentials::CheckBody;
 use super::identities::NewIdentityBody;
 use super::kaa::basic::{NewBasicCredential, StateBody};
 use super::kaa::endpoint_tokens::NewToken;
+use super::kaa::x509::NewX509Credential;
 use super::new_password::NewPassword;
 use super::tenants::NewTenant;
 
@@ -29,6 +31,8 @@ pub async fn bodies_that_accept(bytes: Bytes) -> Vec<&'static str> {
         ("state", accepts::<StateBody>(&bytes).await),
         ("api-token", accepts::<NewApiTokenBody>(&bytes).await),
         ("kaa-endpoint-token", accepts::<NewToken>(&bytes).await),
+        ("certificate-check", accepts::<CertificateBody>(&bytes).await),
+        ("kaa-x509-credential", accepts::<NewX509Credential>(&bytes).await),
         ("reason", accepts::<Why>(&bytes).await),
     ];
     all.into_iter().filter(|(_, accepted)| *accepted).map(|(name, _)| name).collect()
@@ -52,7 +56,10 @@ mod tests {
             (r#"{"state":"Suspended"}"#, &["state"]),
             (r#"{"state":"suspended"}"#, &[]),
             (r#"{"reason":"lost"}"#, &["reason"]),
-            ("{}", &["reason"]),
+            (r#"{"issuer":"CN=acme","serial":"1"}"#, &["certificate-check"]),
+            (r#"{"commonName":"dev-1","ttl":"90m"}"#, &["kaa-x509-credential"]),
+            (r#"{"csr":"-----BEGIN","ttl":60}"#, &["kaa-x509-credential"]),
+            ("{}", &["kaa-x509-credential", "reason"]),
             (r#"{"id":"acme","colour":1}"#, &[]),
             ("nonsense", &[]),
         ] {

@@ -17,7 +17,7 @@ use crate::reasons::CERTIFICATE_ISSUER_INVALID;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CertificateCheck)]
-struct CheckBody {
+pub(super) struct CheckBody {
     /// The issuer's name in any form, such as `CN=acme`, `C = US, O = Acme` or `/C=US/O=Acme`
     issuer: String,
     /// The serial number: digits are decimal; `0x…`, and pairs of hexadecimal digits with colons or spaces are taken, too

@@ -6,7 +6,8 @@ use axum::Extension;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use signet_http::{Answer, Guard, Json, Listing, OptionalJson, Page, Path, PeerAddress, Problem, Route, Scoped};
-use signet_model::{CredentialId, CredentialKind, CredentialState, Decision, IdentityId, Role, Scope, TenantId, Timestamp};
+use signet_model::{CredentialId, CredentialKind, CredentialState, Decision, IdentityId, Refusal, Role, Scope, TenantId, Timestamp, kinds};
+use signet_pki::{IssuerName, Serial};
 use utoipa::ToSchema;
 
 use super::creation::SecretText;
@@ -163,12 +164,26 @@ struct Filter {
     application: Option<String>,
     /// Only endpoint tokens of exactly this endpoint
     endpoint: Option<String>,
+    /// Only certificates with exactly this common name
+    common_name: Option<String>,
+    /// Only certificates with this serial number: digits are decimal; `0x…`, and pairs of hexadecimal digits with colons or spaces
+    /// are taken, too
+    serial: Option<String>,
+    /// Only certificates of this issuer, in any form such as `CN=acme` or `/C=US/O=Acme`; beside `serial`
+    issuer: Option<String>,
 }
 
 impl Filter {
     /// The filter of the domain; none when nothing can match.
-    fn checked(self) -> Option<CredentialFilter> {
-        let Self { kind, state, username, identity, application, endpoint } = self;
+    fn checked(self) -> Result<Option<CredentialFilter>, Refusal> {
+        if self.issuer.is_some() && self.serial.is_none() {
+            return Err(Refusal::new(&kinds::INPUT_INVALID, "`issuer` of the query: wanted beside `serial`"));
+        }
+        Ok(self.parsed())
+    }
+
+    fn parsed(self) -> Option<CredentialFilter> {
+        let Self { kind, state, username, identity, application, endpoint, common_name, serial, issuer } = self;
         Some(CredentialFilter {
             kind,
             state,
@@ -176,6 +191,9 @@ impl Filter {
             identity: identity.as_deref().map(IdentityRef::parse),
             application: application.map(|text| text.parse()).transpose().ok()?,
             endpoint: endpoint.map(|text| text.parse()).transpose().ok()?,
+            common_name,
+            serial: serial.map(|text| Serial::parse_text(&text)).transpose().ok()?,
+            issuer: issuer.map(|text| IssuerName::parse_liberal(&text)).transpose().ok()?,
         })
     }
 }
@@ -229,7 +247,7 @@ async fn list(
 ) -> Result<Answer<Page<CredentialAnswer>>, Problem> {
     let (after, rows) = page_bounds(&listing.page)?;
     // What a filter wants and nothing can have finds nothing.
-    let Some(filter) = listing.filter.checked() else { return Ok(Answer::ok(Page { items: Vec::new(), next: None })) };
+    let Some(filter) = listing.filter.checked()? else { return Ok(Answer::ok(Page { items: Vec::new(), next: None })) };
     let credentials = room.credentials(&scope, &filter, &after, rows).await?;
     let page = Page::cut(credentials, listing.page.limit(), |credential| Cursor::behind(credential.created_at, &credential.id));
     Ok(Answer::ok(page.map(CredentialAnswer::from)))

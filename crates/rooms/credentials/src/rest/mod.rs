@@ -38,6 +38,7 @@ pub(crate) fn routes(room: &Arc<CredentialsRoom>) -> Vec<Route> {
         api_tokens::routes(room),
         kaa::basic::routes(room),
         kaa::endpoint_tokens::routes(room),
+        kaa::x509::routes(room),
     ];
     parts.into_iter().flatten().collect()
 }

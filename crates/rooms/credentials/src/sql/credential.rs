@@ -3,6 +3,7 @@
 use signet_crypto::password::BcryptHash;
 use signet_db::{DbError, Row, Statement, Value, params};
 use signet_model::{CredentialId, CredentialKind, CredentialState, Enabled, IdentityId, TenantId, Timestamp, Username};
+use signet_pki::IssuerName;
 
 use super::{Cursor, opt_parsed, parsed};
 use crate::credential::{Credential, CredentialFilter};
@@ -141,6 +142,38 @@ pub(crate) fn newest(tenant: &TenantId, filter: &CredentialFilter, identity: Opt
              ORDER BY created_at DESC, id DESC LIMIT $8"
             ),
             vec![tenant, username.as_str().into(), made, id, kind, state, identity.into(), limit],
+        );
+    }
+    if let Some(serial) = &filter.serial {
+        // The number finds a handful at most. The tenant is written so that no planner is led to read all of its rows instead.
+        return Statement::new(
+            credentials!(
+                "WHERE serial_decimal = $1 AND tenant || '' = $2 AND kind = 'x509' AND (created_at, id) < ($3, $4) \
+                 AND (kind = $5 OR $5 IS NULL) AND (state = $6 OR $6 IS NULL) AND (identity = $7 OR $7 IS NULL) \
+                 AND (issuer_dn = $8 OR $8 IS NULL) AND (common_name = $9 OR $9 IS NULL) ORDER BY created_at DESC, id DESC LIMIT $10"
+            ),
+            vec![
+                serial.decimal().into(),
+                tenant,
+                made,
+                id,
+                kind,
+                state,
+                identity.into(),
+                filter.issuer.as_ref().map(IssuerName::as_str).into(),
+                filter.common_name.as_deref().into(),
+                limit,
+            ],
+        );
+    }
+    if let Some(common_name) = &filter.common_name {
+        return Statement::new(
+            credentials!(
+                "WHERE tenant = $1 AND common_name = $2 AND kind = 'x509' AND (created_at, id) < ($3, $4) \
+                 AND (kind = $5 OR $5 IS NULL) AND (state = $6 OR $6 IS NULL) AND (identity = $7 OR $7 IS NULL) \
+                 ORDER BY created_at DESC, id DESC LIMIT $8"
+            ),
+            vec![tenant, common_name.into(), made, id, kind, state, identity.into(), limit],
         );
     }
     let (application, endpoint) = (Value::from(filter.application.as_ref()), Value::from(filter.endpoint.as_ref()));

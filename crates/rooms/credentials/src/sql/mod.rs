@@ -13,13 +13,13 @@ macro_rules! credentials {
 }
 
 pub(crate) mod api_token;
-pub(crate) mod basic_list;
 pub(crate) mod certificate;
 pub(crate) mod credential;
 pub(crate) mod endpoint_list;
 pub(crate) mod endpoint_token;
 pub(crate) mod identity;
 pub(crate) mod import;
+pub(crate) mod kaa_list;
 pub(crate) mod leaning;
 pub(crate) mod managed_tenant;
 pub(crate) mod operator_token;

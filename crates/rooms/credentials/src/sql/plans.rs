@@ -7,10 +7,11 @@ use signet_db::{DatabaseConfig, Db, Statement};
 use signet_model::{ApplicationName, CredentialKind, CredentialState, EndpointId, IdentityId, TenantId};
 use signet_testkit::{TestPostgres, psql, scratch_dir};
 
-use super::{Cursor, api_token, basic_list, credential, endpoint_list, endpoint_token, identity, sweep, tenant};
+use super::{Cursor, api_token, certificate, credential, endpoint_list, endpoint_token, identity, kaa_list, sweep, tenant};
 use crate::api_token::Owner;
 use crate::credential::CredentialFilter;
 use crate::endpoint_list::EndpointTokens;
+use crate::kaa_list::{KaaFilter, Listed};
 use crate::sweep::Key;
 
 /// Each statement with the index that it must read along; `*` stands for any ending of its name.
@@ -29,6 +30,14 @@ fn statements() -> Vec<(Statement, &'static str)> {
         endpoint: endpoint.cloned(),
         ..CredentialFilter::default()
     };
+    let certificates = |common_name: Option<&str>, serial: Option<&str>| CredentialFilter {
+        kind: Some(CredentialKind::X509),
+        common_name: common_name.map(str::to_owned),
+        serial: serial.map(|text| signet_pki::Serial::parse_text(text).unwrap()),
+        ..CredentialFilter::default()
+    };
+    let kaa = |listed: Listed, state| KaaFilter { listed, state };
+    let (u7, cn7) = (Listed::Basic(Some("u7".parse().unwrap())), Listed::Certificates(Some("cn7".to_owned())));
     let (basic, suspended) = (Some(CredentialKind::Basic), Some(CredentialState::Suspended));
     let after = Cursor { created_at: 40_000, id: "c".to_owned() };
     let (from, to) = (Key { created_at: 40_000, id: "c".to_owned() }, Key { created_at: 40_200, id: "c".to_owned() });
@@ -58,12 +67,21 @@ fn statements() -> Vec<(Statement, &'static str)> {
         (endpoint_list::part(&acme, &twin, &part(true)), "credential_newest_of_endpoint"),
         (endpoint_list::part(&acme, &twin, &part(false)), "credential_newest_of_endpoint"),
         (endpoint_token::oldest_of(&acme, &twin, 1_000), "credential_newest_of_endpoint"),
-        (basic_list::nth(&acme, None, None, 40), "credential_newest_of_kind"),
-        (basic_list::nth(&acme, suspended, None, 40), "credential_newest_in_state"),
-        (basic_list::nth(&acme, suspended, Some(&"u7".parse().unwrap()), 1), "credential_username"),
-        (basic_list::count(&acme, None, None, &old), "credential_newest_of_kind"),
-        (basic_list::count(&acme, suspended, None, &old), "credential_newest_in_state"),
-        (basic_list::count(&acme, None, Some(&"u7".parse().unwrap()), &after), "credential_username"),
+        (kaa_list::nth(&acme, &kaa(Listed::Basic(None), None), 40), "credential_newest_of_kind"),
+        (kaa_list::nth(&acme, &kaa(Listed::Basic(None), suspended), 40), "credential_newest_in_state"),
+        (kaa_list::nth(&acme, &kaa(u7.clone(), suspended), 1), "credential_username"),
+        (kaa_list::nth(&acme, &kaa(Listed::Certificates(None), None), 40), "credential_newest_of_kind"),
+        (kaa_list::nth(&acme, &kaa(cn7.clone(), suspended), 1), "credential_newest_of_common_name"),
+        (kaa_list::count(&acme, &kaa(Listed::Basic(None), None), &old), "credential_newest_of_kind"),
+        (kaa_list::count(&acme, &kaa(Listed::Basic(None), suspended), &old), "credential_newest_in_state"),
+        (kaa_list::count(&acme, &kaa(u7, None), &after), "credential_username"),
+        (kaa_list::count(&acme, &kaa(cn7, None), &after), "credential_newest_of_common_name"),
+        (list(certificates(Some("cn7"), None), None), "credential_newest_of_common_name"),
+        (list(certificates(Some("cn7"), Some("7")), Some(&device)), "credential_serial"),
+        (list(certificates(None, Some("7")), None), "credential_serial"),
+        (certificate::look_up("CN=acme", "7"), "credential_serial"),
+        (certificate::taken("CN=acme", "7"), "credential_serial"),
+        (sweep::oldest(&acme, 500), "credential_newest"),
         (identity::newest(&acme, &after, 51), "identity_newest"),
         (identity::find_by_name(&acme, &"dev-1".parse().unwrap()), "identity_name"),
         (identity::usable_credentials(&acme, &device, 11), "credential_newest_of_identity"),
@@ -82,7 +100,7 @@ fn statements() -> Vec<(Statement, &'static str)> {
 
 /// Statements that find so little that sorting it is no matter.
 fn finds_little(index: &str) -> bool {
-    matches!(index, "credential_username" | "credential_token")
+    matches!(index, "credential_username" | "credential_token" | "credential_serial")
 }
 
 fn reads_along(plan: &str, lead: &str, index: &str) -> bool {
@@ -143,6 +161,8 @@ async fn postgresql_reads_along_the_indexes() {
         INSERT INTO credential (tenant, id, kind, state, application, endpoint, token_hash, created_at, updated_at, version)
         SELECT 'acme', 'e' || n, 'endpoint_token', 'Active', 'app-' || n % 300, 'ep-' || n % 20000, sha256(n::text::bytea), n, n, 1
         FROM generate_series(1, 60000) AS n;
+        UPDATE credential SET issuer_dn = 'CN=acme', serial_decimal = created_at::text, common_name = 'cn' || created_at % 9000
+        WHERE kind = 'x509';
         INSERT INTO application SELECT 'app-' || n, 'acme', n FROM generate_series(0, 5000) AS n;
         ANALYZE;";
     psql(&url, fill).unwrap();

@@ -47,9 +47,16 @@ impl House {
         self.bus.subscribe(&Pattern::new(pattern).unwrap(), None, 4_096).await.unwrap()
     }
 
+    /// The events of usernames and passwords.
     pub(crate) async fn events(&self) -> Events {
+        self.events_of("basic").await
+    }
+
+    /// The events of a kind of credentials that clients have; one of another kind is a failure.
+    pub(crate) async fn events_of(&self, kind: &str) -> Events {
         let subscription = self.listen("kaa.v1.events.ccm.client-credentials.*.revoked").await;
-        Events { subscription, seen: BTreeSet::new() }
+        let subject = format!("kaa.v1.events.ccm.client-credentials.{kind}.revoked");
+        Events { subscription, subject, seen: BTreeSet::new() }
     }
 }
 
@@ -90,6 +97,7 @@ fn event(message: &Message) -> Event {
 /// Events as a gateway that tells repeats by their correlation id.
 pub(crate) struct Events {
     subscription: Subscription,
+    subject: String,
     seen: BTreeSet<String>,
 }
 
@@ -99,7 +107,7 @@ impl Events {
         let mut events = Vec::new();
         while events.len() < count {
             let message = tokio::time::timeout(PATIENCE, self.subscription.next()).await.expect("an event comes").unwrap();
-            assert_eq!(message.subject.as_str(), "kaa.v1.events.ccm.client-credentials.basic.revoked");
+            assert_eq!(message.subject.as_str(), self.subject);
             let event = event(&message);
             if self.seen.insert(event.correlation.clone()) {
                 events.push(event);

@@ -24,6 +24,7 @@ use signet_testkit::{FakeClock, FaultProxy, TestNats, TestPostgres, psql, scratc
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt as _;
 
+use crate::certificate_house::{self, TestRegister};
 pub(crate) use crate::gateway::{BASIC_REQUEST, CapAnswer, Events, cap_answer};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +105,8 @@ pub(crate) struct Settings {
     pub(crate) verdicts: VerdictConfig,
     pub(crate) limits: LimitConfig,
     pub(crate) sweep_page: u32,
+    /// Whether somebody keeps certificates.
+    pub(crate) certificates: bool,
 }
 
 impl Default for Settings {
@@ -117,6 +120,7 @@ impl Default for Settings {
             verdicts: VerdictConfig::default(),
             limits: LimitConfig::default(),
             sweep_page: 500,
+            certificates: true,
         }
     }
 }
@@ -129,6 +133,7 @@ pub(crate) struct House {
     pub(crate) room: Arc<CredentialsRoom>,
     pub(crate) metrics: CredentialMetrics,
     pub(crate) clock: FakeClock,
+    pub(crate) register: Arc<TestRegister>,
     /// The operator token; empty in a further replica.
     pub(crate) token: String,
     router: Router,
@@ -266,7 +271,7 @@ impl House {
 
     async fn open(site: Arc<Site>, settings: Settings) -> Self {
         let db = Db::open(&DatabaseConfig { deadline: Duration::from_secs(3), ..DatabaseConfig::new(&site.url) }).await.unwrap();
-        db.migrate(&[signet_ledger::migrations(), signet_credentials::migrations()]).await.unwrap();
+        db.migrate(&[signet_ledger::migrations(), signet_credentials::migrations(), certificate_house::migrations()]).await.unwrap();
         let bus = match &site.nats {
             None => site.bus.clone(),
             Some(nats) => connected(nats.url()).await,
@@ -311,6 +316,10 @@ impl House {
             },
         })
         .unwrap();
+        let register = Arc::new(TestRegister::default());
+        if settings.certificates {
+            room.know_certificates(register.clone());
+        }
         let router = router(&room, room.authenticator(), &clock);
         let cap = room.start_cap(&bus).await.unwrap();
         let ecap = room.start_ecap(&bus).await.unwrap();
@@ -325,6 +334,7 @@ impl House {
             room,
             metrics,
             clock,
+            register,
             token: String::new(),
             router,
             tasks: Some(tasks),

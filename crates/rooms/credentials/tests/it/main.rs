@@ -2,6 +2,10 @@
 
 mod bad_input;
 mod cap;
+mod cap_certificates;
+mod certificate_house;
+mod certificate_sweeps;
+mod certificates;
 mod ecap;
 mod endpoint_tokens;
 mod events;

@@ -9,6 +9,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use signet_credentials::People;
 
+use crate::certificate_house::Wanted;
 use crate::house::{Answer, House};
 use crate::on_both;
 use crate::people::Issuers;
@@ -20,6 +21,7 @@ struct Own {
     credential: String,
     username: String,
     endpoint_token: String,
+    certificate: String,
     token_id: String,
     /// An owner's token.
     token: String,
@@ -36,6 +38,10 @@ async fn furnished(house: &House, tenant: &'static str) -> Own {
     let credential = house.post(&format!("{base}/credentials"), &body).await.good();
     let more = json!({"token": "tok1", "identity": identity["id"]});
     let endpoint_token = house.make_token(tenant, &format!("app-of-{tenant}"), "ep-1", &more).await.good();
+    let issuer = format!("CN={tenant}");
+    let identity_id = identity["id"].as_str();
+    let wanted = Wanted { tenant, issuer: &issuer, common_name: Some("dev"), identity: identity_id, ..Wanted::own("4660") };
+    let certificate = house.certificate_as(&wanted).await;
     let (token, token_id) = house.api_token(&tenant.parse().unwrap(), "owner").await;
     let text = |value: &Value| value["id"].as_str().unwrap().to_owned();
     Own {
@@ -44,6 +50,7 @@ async fn furnished(house: &House, tenant: &'static str) -> Own {
         credential: text(&credential),
         username,
         endpoint_token: text(&endpoint_token),
+        certificate,
         token_id,
         token,
     }
@@ -65,6 +72,7 @@ enum Held {
     Identity,
     Credential,
     EndpointToken,
+    Certificate,
     Token,
 }
 
@@ -97,6 +105,14 @@ fn calls() -> Vec<Call> {
         post("/credentials/{id}/suspend", json!({}), Held::Credential),
         post("/credentials/{id}/resume", json!({}), Held::Credential),
         post("/credentials/{id}/revoke", json!({}), Held::Credential),
+        get("/credentials?serial=4660", Held::Nothing),
+        get("/credentials?serial=4660&issuer=CN%3Drival", Held::Nothing),
+        get("/credentials?common_name=dev", Held::Nothing),
+        post("/certificates/check", json!({"issuer": "CN=rival", "serial": "4660"}), Held::Nothing),
+        get("/credentials/{id}", Held::Certificate),
+        post("/credentials/{id}/suspend", json!({}), Held::Certificate),
+        post("/credentials/{id}/resume", json!({}), Held::Certificate),
+        post("/credentials/{id}/revoke", json!({"reason": "keyCompromise"}), Held::Certificate),
         post("/api-tokens/{id}/revoke", json!({}), Held::Token),
     ]
 }
@@ -107,6 +123,7 @@ fn id_of(own: &Own, held: Held) -> &str {
         Held::Identity => &own.identity,
         Held::Credential => &own.credential,
         Held::EndpointToken => &own.endpoint_token,
+        Held::Certificate => &own.certificate,
         Held::Token => &own.token_id,
     }
 }
@@ -115,7 +132,7 @@ fn absent_id(held: Held) -> String {
     match held {
         Held::Nothing => String::new(),
         Held::Identity => format!("idn_{}", "7".repeat(32)),
-        Held::Credential | Held::EndpointToken => "7".repeat(20),
+        Held::Credential | Held::EndpointToken | Held::Certificate => "7".repeat(20),
         Held::Token => format!("atk_{}", "7".repeat(32)),
     }
 }
@@ -172,13 +189,50 @@ on_both! {
         let page = house.send("GET", "/api/v1/tenants/rival/credentials?limit=1", &b.token, &[], None).await.good();
         let after = page["next"].as_str().unwrap();
         let taken = house.send("GET", &format!("/api/v1/tenants/acme/credentials?after={after}"), &a.token, &[], None).await.good();
-        assert!(taken["items"].as_array().unwrap().iter().all(|item| [&a.credential, &a.endpoint_token].iter().any(|own| item["id"] == json!(own))), "{taken}");
+        assert!(taken["items"].as_array().unwrap().iter().all(|item| [&a.credential, &a.endpoint_token, &a.certificate].iter().any(|own| item["id"] == json!(own))), "{taken}");
         // The same username is another user, with another password, in each tenant.
         let body = json!({"kind": "basic", "username": a.username, "password": "other"}).to_string();
         house.send("POST", "/api/v1/tenants/rival/credentials", &b.token, &[], Some(body.as_bytes())).await.good();
         assert_eq!(house.check(&a.username, "other").await["reason"], "credential.wrong-password");
         assert_eq!(house.ask_as("rival", &a.username, "other").await.status, 200);
         assert_eq!(house.ask_as("rival", &a.username, "pw").await.status, 401);
+        house.end().await;
+    }
+
+    async fn a_check_of_anothers_certificate_is_that_of_none_and_what_is_above_the_tenants_is_closed(kind) {
+        let house = House::new(kind).await;
+        let (a, b) = (furnished(&house, "acme").await, furnished(&house, "rival").await);
+        let check = async |path: &str, issuer: &str| {
+            let body = json!({"issuer": issuer, "serial": "4660"}).to_string();
+            house.send("POST", path, &a.token, &[], Some(body.as_bytes())).await
+        };
+        let own = "/api/v1/tenants/acme/certificates/check";
+        let (foreign, absent) = (check(own, "CN=rival").await, check(own, "CN=nobody").await);
+        assert_eq!(bare(&foreign, &["CN=rival"]), bare(&absent, &["CN=nobody"]));
+        assert_eq!(foreign.good()["reason"], "credential.unknown");
+        assert_eq!(check(own, "CN=acme").await.good()["credential"], json!(a.certificate));
+        for issuer in ["CN=acme", "CN=rival", "CN=nobody"] {
+            assert_eq!(check("/api/v1/certificates/check", issuer).await.status, 403, "{issuer}");
+        }
+        let found = |query: &str| {
+            let path = format!("/api/v1/tenants/acme/credentials?{query}");
+            let (house, token) = (&house, &a.token);
+            async move { house.send("GET", &path, token, &[], None).await.good()["items"].as_array().unwrap().len() }
+        };
+        assert_eq!((found("serial=4660").await, found("serial=4660&issuer=CN%3Drival").await, found("common_name=dev").await), (1, 0, 1));
+        // On Kaa's paths the tenant is the caller's own.
+        let theirs = house.send("GET", &format!("/api/v1/x509-credentials/{}", b.certificate), &a.token, &[], None).await;
+        let nobodys = house.send("GET", &format!("/api/v1/x509-credentials/{}", absent_id(Held::Certificate)), &a.token, &[], None).await;
+        assert_eq!((theirs.status, theirs.body), (404, nobodys.body));
+        let state = json!({"state": "Revoked"}).to_string();
+        for (method, ending) in [("PUT", "/state"), ("PATCH", "")] {
+            let path = format!("/api/v1/x509-credentials/{}{ending}", b.certificate);
+            assert_eq!(house.send(method, &path, &a.token, &[], Some(state.as_bytes())).await.status, 404, "{method}");
+        }
+        let listed = house.send("GET", "/api/v1/x509-credentials", &a.token, &[], None).await.good();
+        assert_eq!(listed.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect::<Vec<_>>(), [a.certificate.as_str()]);
+        let shown = house.get(&format!("/api/v1/tenants/rival/credentials/{}", b.certificate)).await.good();
+        assert_eq!(shown["state"], "Inactive", "nobody's question used it");
         house.end().await;
     }
 

@@ -17,9 +17,9 @@ use super::list::{Part, array};
 use super::shape::{BasicCredential, tag, versions};
 use super::tenant_wide;
 use crate::CredentialsRoom;
-use crate::basic_list::{BasicFilter, BasicList};
 use crate::credential::{Credential, Meant, username};
 use crate::idempotency::repeating;
+use crate::kaa_list::{KaaFilter, KaaList, Listed};
 use crate::reasons::{
     CREDENTIAL_CHANGED, CREDENTIAL_ILLEGAL_TRANSITION, CREDENTIAL_NOT_FOUND, CREDENTIAL_USERNAME_TAKEN, PASSWORD_QUEUE_FULL,
     USERNAME_INVALID,
@@ -49,7 +49,7 @@ pub(in super::super) struct NewBasicCredential {
 pub(in super::super) struct StateBody {
     /// Inactive, Active, Suspended or Revoked
     #[schema(schema_with = credential_state_words)]
-    state: CredentialState,
+    pub(super) state: CredentialState,
 }
 
 /// Which credentials, and which of them
@@ -154,15 +154,18 @@ async fn list(
     let ListQuery { state, username, offset, limit } = query;
     let Part { offset, limit } = Part::new(offset, limit)?;
     let list = match username.map(|text| text.parse::<Username>()).transpose() {
-        Ok(username) => room.basic_credentials(&scope, BasicFilter { state, username }, offset, limit).await?,
+        Ok(username) => {
+            let filter = KaaFilter { listed: Listed::Basic(username), state };
+            room.kaa_credentials(&scope, filter, offset, limit).await?
+        }
         // Nobody can have it.
-        Err(_) => BasicList { total: 0, rows: Vec::new(), rest: None },
+        Err(_) => KaaList::empty(),
     };
     let shapes = |rows: Vec<Credential>| rows.into_iter().map(BasicCredential::from).collect::<Vec<_>>();
     array(list.total, (shapes(list.rows), list.rest), move |rest| {
         let (room, scope) = (Arc::clone(&room), scope.clone());
         async move {
-            let (rows, rest) = room.more_basic_credentials(&scope, rest).await?;
+            let (rows, rest) = room.more_kaa_credentials(&scope, rest).await?;
             Ok((shapes(rows), rest))
         }
     })

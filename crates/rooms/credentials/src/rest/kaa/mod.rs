@@ -6,6 +6,8 @@ pub(super) mod basic;
 pub(super) mod endpoint_tokens;
 mod list;
 mod shape;
+mod ttl;
+pub(super) mod x509;
 
 use signet_http::{Guard, KaaResource, KaaRight};
 use signet_model::Role;

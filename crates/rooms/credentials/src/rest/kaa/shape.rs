@@ -6,6 +6,7 @@ use signet_model::{CredentialId, CredentialState, Timestamp};
 use utoipa::ToSchema;
 
 use super::super::credential_state_words;
+use crate::X509Facts;
 use crate::credential::Credential;
 
 /// A username and password as Kaa's credential service shows it. Never the password
@@ -43,6 +44,77 @@ impl From<Credential> for BasicCredential {
             created_date: credential.created_at,
             updated_date: credential.updated_at,
             last_use_date: credential.last_used_at,
+        }
+    }
+}
+
+/// A certificate as Kaa's credential service shows it
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = KaaX509Credential)]
+pub(super) struct X509Credential {
+    /// Its id
+    #[schema(value_type = String)]
+    id: CredentialId,
+    /// Where it stands in its life
+    #[schema(schema_with = credential_state_words)]
+    state: CredentialState,
+    /// The common name of its subject; absent where there is none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    common_name: Option<String>,
+    /// The issuer's name
+    issuer: String,
+    /// The serial number in decimal; a text, since its 160 bits do not fit a number of JSON
+    serial_number: String,
+    /// The first instant of its validity
+    #[schema(value_type = String, format = DateTime)]
+    not_before: Timestamp,
+    /// The last instant of its validity
+    #[schema(value_type = String, format = DateTime)]
+    not_after: Timestamp,
+    /// When it was made
+    #[schema(value_type = String, format = DateTime)]
+    created_date: Timestamp,
+    /// When the API last changed it
+    #[schema(value_type = String, format = DateTime)]
+    updated_date: Timestamp,
+    /// Its last successful use, to the minute; absent before the first
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_use_date: Option<Timestamp>,
+}
+
+impl X509Credential {
+    /// The certificate that a credential is; none of another kind.
+    pub(super) fn of(credential: Credential) -> Option<Self> {
+        let certificate = credential.certificate?;
+        Some(Self {
+            id: credential.id,
+            state: credential.state,
+            common_name: certificate.common_name,
+            issuer: certificate.issuer,
+            serial_number: certificate.serial,
+            not_before: certificate.not_before,
+            not_after: certificate.not_after,
+            created_date: credential.created_at,
+            updated_date: credential.updated_at,
+            last_use_date: credential.last_used_at,
+        })
+    }
+
+    /// One that was just issued.
+    pub(super) fn made(facts: &X509Facts, at: Timestamp) -> Self {
+        Self {
+            id: facts.id.clone(),
+            state: CredentialState::Inactive,
+            common_name: facts.common_name.clone(),
+            issuer: facts.issuer.as_str().to_owned(),
+            serial_number: facts.serial.decimal(),
+            not_before: facts.not_before,
+            not_after: facts.not_after,
+            created_date: at,
+            updated_date: at,
+            last_use_date: None,
         }
     }
 }

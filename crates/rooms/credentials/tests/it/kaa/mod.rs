@@ -6,6 +6,7 @@ mod endpoint_tokens;
 mod errors;
 mod lists;
 mod who;
+mod x509;
 
 use axum::body::Body;
 use http::{HeaderMap, Request};
