@@ -1,9 +1,11 @@
 //! `bench credentials`: a real `signet` process on a real nats-server. Checks beside bare bcrypt, CPU per REST request, endpoint
-//! tokens beside a bare echo, tokens of issuers beside a bare signature, and pages out of a million credentials. The server is a
+//! tokens and certificates beside a bare echo, tokens of issuers beside a bare signature, and pages out of a million credentials. The server is a
 //! process of its own, so that its CPU time is told from the generator's.
 
 mod bcrypt;
 pub(crate) mod bearer;
+mod bus_load;
+mod certificates;
 mod checks;
 mod ecap;
 mod pages;
@@ -27,7 +29,7 @@ pub(crate) const FLEET: usize = 64;
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 /// Measures everything, one after the other; or one part alone: `checks`, `reads`, `ecap`, `bearer`, `pages`,
-/// `stream` or `storm`.
+/// `stream`, `storm` or `certificates`.
 pub(crate) async fn run(only: Option<&str>) -> Result<()> {
     let wanted = |part: &str| only.is_none_or(|only| only == part);
     let binary = tokio::task::block_in_place(server::build)?;
@@ -52,6 +54,7 @@ pub(crate) async fn run(only: Option<&str>) -> Result<()> {
     }
     pages::prepare(&rest).await?;
     storm::prepare(&rest).await?;
+    certificates::prepare(&rest).await?;
     server.stop()?;
     if wanted("pages") || wanted("stream") {
         pages::insert(folder.path())?;
@@ -69,6 +72,12 @@ pub(crate) async fn run(only: Option<&str>) -> Result<()> {
         storm::insert(folder.path())?;
         let server = Server::start_with(&binary, folder.path(), nats.url(), &storm::SETTINGS)?;
         storm::run(&server, &Rest::new(&server, folder.path())?, nats.url()).await?;
+        server.stop()?;
+    }
+    if wanted("certificates") {
+        let serials = certificates::insert(folder.path())?;
+        let server = Server::start(&binary, folder.path(), nats.url())?;
+        certificates::run(&server, nats.url(), serials).await?;
         server.stop()?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use signet_bus::Subject;
 use signet_model::CredentialKind::X509;
 
-use crate::certificate_house::{CERTIFICATE_REQUEST, Wanted, YEAR, certificate_answer, known, unknown};
+use crate::certificate_house::{CERTIFICATE_REQUEST, Wanted, certificate_answer, known, unknown};
 use crate::house::{House, PATIENCE, eventually};
 use crate::on_both;
 
@@ -103,9 +103,11 @@ on_both! {
 
     async fn past_its_end_it_is_refused_and_a_first_use_activates_nothing(kind) {
         let house = House::new(kind).await;
-        let (used, fresh) = (house.certificate("1").await, house.certificate("2").await);
+        let lifetime = Duration::from_secs(10 * 86_400);
+        let short = |serial| Wanted { lifetime, ..Wanted::own(serial) };
+        let (used, fresh) = (house.certificate_as(&short("1")).await, house.certificate_as(&short("2")).await);
         assert_eq!(house.connects("1").await, 200);
-        house.pass(YEAR - Duration::from_secs(1)).await;
+        house.pass(lifetime - Duration::from_secs(1)).await;
         assert_eq!(house.connects("1").await, 200);
         house.pass(Duration::from_secs(1)).await;
         assert_eq!(house.ask_certificate("CN=acme", "1").await, known(403, "acme", &used));

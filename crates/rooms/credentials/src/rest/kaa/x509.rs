@@ -302,7 +302,9 @@ mod tests {
     fn pem_is_for_those_who_name_it() {
         let wants = |accept: &[&'static str]| {
             let mut headers = HeaderMap::new();
-            accept.iter().for_each(|value| drop(headers.append(header::ACCEPT, HeaderValue::from_static(value))));
+            for value in accept {
+                headers.append(header::ACCEPT, HeaderValue::from_static(value));
+            }
             wants_pem(&headers)
         };
         for pem in ["application/x-pem-file", "text/html, Application/X-PEM-File;q=0.9", " application/x-pem-file ; q=1"] {

@@ -101,7 +101,7 @@ on_both! {
     async fn unknown_paths_are_404_and_other_methods_405_with_what_is_allowed(kind) {
         let house = House::new(kind).await;
         let id = made(&house, "bob").await;
-        for path in [format!("{LIST}/"), format!("{LIST}/{id}/"), format!("{LIST}/{id}/x"), format!("{LIST}/{id}/state/x"), "/api/v1/x509-credentials".to_owned()] {
+        for path in [format!("{LIST}/"), format!("{LIST}/{id}/"), format!("{LIST}/{id}/x"), format!("{LIST}/{id}/state/x"), format!("/api/v1/x509-credentials/{id}/password"), "/api/v1/x509-credentials/".to_owned()] {
             get(&house, &path).await.message(404);
         }
         for (path, allowed) in [
@@ -109,6 +109,10 @@ on_both! {
             (format!("{LIST}/{id}"), "GET,HEAD,PATCH"),
             (format!("{LIST}/{id}/state"), "PUT"),
             (format!("/ccm{LIST}/{id}/password"), "PUT"),
+            ("/api/v1/x509-credentials".to_owned(), "GET,HEAD,POST"),
+            ("/ccm/api/v1/x509-credentials/ca".to_owned(), "GET,HEAD"),
+            (format!("/api/v1/x509-credentials/{id}"), "GET,HEAD,PATCH"),
+            (format!("/api/v1/x509-credentials/{id}/state"), "PUT"),
         ] {
             for method in ["DELETE", "GET", "POST", "PUT", "PATCH", "BREW"].iter().filter(|method| !allowed.split(',').any(|known| known == **method)) {
                 let reply = call(&house, method, &path, &[], Some(&json!({}))).await;

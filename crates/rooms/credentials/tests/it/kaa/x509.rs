@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use signet_credentials::transition::{Outcome, Request, transition};
 use signet_model::CredentialState;
 
-use super::{Reply, call, get, put};
+use super::{Reply, bytes, call, get, put};
 use crate::certificate_house::{TestIssuer, Wanted, YEAR};
 use crate::house::{House, Kind, Settings};
 use crate::on_both;
@@ -199,7 +199,7 @@ on_both! {
         for accept in ["*/*", "application/json"] {
             assert_eq!(call(&house, "GET", &path, &[("accept", accept)], None).await.good(200).json(), ca);
         }
-        let none = super::bytes(&house, "GET", &path, &house.token, &[("signet-tenant", "default")], Vec::new()).await;
+        let none = bytes(&house, "GET", &path, &house.token, &[("signet-tenant", "default")], Vec::new()).await;
         assert!(none.message(404).contains("no CA yet"));
         house.end().await;
     }
