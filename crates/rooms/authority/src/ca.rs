@@ -75,8 +75,6 @@ pub(crate) struct Issuer {
     pub(crate) facts: Arc<IssuerFacts>,
     /// Its name in canonical form.
     pub(crate) issuer_name: IssuerName,
-    /// Its certificate in DER.
-    pub(crate) certificate: Vec<u8>,
     /// What is sent behind a certificate of it, in DER: itself, and the platform CA where there is a root above that.
     pub(crate) chain: Vec<Vec<u8>>,
     pub(crate) signer: Arc<dyn Signer>,

@@ -13,7 +13,7 @@ use signet_pki::{CertificateRequest, Csr, IssuerName, LintedCertificate, Profile
 use crate::ca::Issuer;
 use crate::intent::Intent;
 use crate::ports::{Birth, CredentialFacts};
-use crate::reasons::{CA_UNAVAILABLE, CERTIFICATE_NOT_ALLOWED, KEY_COMPROMISED, RANDOM_UNAVAILABLE};
+use crate::reasons::{CA_UNAVAILABLE, CERTIFICATE_NOT_ALLOWED, KEY_COMPROMISED};
 use crate::rule_book::KnownRule;
 use crate::rules::{Limits, Wanted};
 use crate::sql::certificate;
@@ -199,7 +199,7 @@ impl AuthorityRoom {
         let content = self.content(scope, subject, wanted, &rule)?;
         let now = scope.now();
         let profile = content.profile.of_pki();
-        let serial = self.fresh_serial(profile)?;
+        let serial = self.serials.draw(profile.serial_length())?;
         let name = profile.subject(&content.common_name)?;
         let validity = profile.validity(now, content.life, &issuer.facts);
         if validity.not_after <= now {
@@ -333,18 +333,6 @@ impl AuthorityRoom {
         Ok(Content { profile: wanted.profile, life, id, common_name, names, ignored })
     }
 
-    /// A serial number; a random source that gives the same twice gives none.
-    fn fresh_serial(&self, profile: Profile) -> Result<Serial, Refusal> {
-        let serial = Serial::random(self.entropy.as_ref(), profile.serial_length());
-        let mut last = self.last_serial.lock();
-        if last.as_ref() == Some(&serial) {
-            tracing::error!(event = "random.unavailable", "two serial numbers in a row are the same");
-            return Err(Refusal::new(&RANDOM_UNAVAILABLE, "the random source gave the same serial number twice"));
-        }
-        *last = Some(serial.clone());
-        Ok(serial)
-    }
-
     /// Signs what was linted; an intent that cannot be signed is given up.
     async fn signed(&self, scope: &Scope, intent: &Intent, linted: &LintedCertificate, issuer: &Issuer) -> Result<Vec<u8>, Refusal> {
         match linted.sign(issuer.signer.as_ref()) {
@@ -407,7 +395,7 @@ impl AuthorityRoom {
         let now = scope.now();
         let subject = profile.subject("OCSP responder")?;
         let validity = profile.validity(now, life.min(LONGEST_RESPONDER), &issuer.facts);
-        let serial = self.fresh_serial(profile)?;
+        let serial = self.serials.draw(profile.serial_length())?;
         let partition = self.next_place(scope, issuer).await?;
         let intent = Intent {
             tenant: issuer.tenant.clone(),

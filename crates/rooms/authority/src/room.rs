@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use parking_lot::Mutex;
 use signet_crypto::Sealer;
 use signet_db::Db;
 use signet_http::Route;
 use signet_ledger::Ledger;
 use signet_model::{Caller, Clock, Entropy, Reason, Refusal, Scope, TenantId, TraceId, kinds};
-use signet_pki::{Serial, Throwaway};
+use signet_pki::Throwaway;
 
 use crate::config::{AuthorityConfig, CaCustody};
 use crate::keys::KeyMaker;
@@ -20,6 +19,7 @@ use crate::ports::Credentials;
 use crate::rest;
 use crate::revocation::Revocation;
 use crate::rule_book::RuleBook;
+use crate::serials::Serials;
 use crate::tenant_ca::OpenCas;
 use crate::wanted::WantedCas;
 
@@ -81,8 +81,7 @@ pub struct AuthorityRoom {
     pub(crate) rules: RuleBook,
     /// Tenants whose CA is to be made soon.
     pub(crate) wanted: WantedCas,
-    /// The serial number that was drawn last, to notice a random source that stands still.
-    pub(crate) last_serial: Mutex<Option<Serial>>,
+    pub(crate) serials: Serials,
 }
 
 impl AuthorityRoom {
@@ -115,7 +114,7 @@ impl AuthorityRoom {
             revocation: Revocation::new(metrics.revocation.clone()),
             rules: RuleBook::new(),
             wanted: WantedCas::new(),
-            last_serial: Mutex::new(None),
+            serials: Serials::new(Arc::clone(&entropy)),
             db,
             ledger,
             clock,

@@ -240,14 +240,13 @@ impl AuthorityRoom {
         let certificate = CaCertificate::from_der(CertificateDer::from(der.clone())).map_err(|error| internal(&error))?;
         certificate.check_signer(&key).map_err(|error| internal(&error))?;
         let facts = IssuerFacts::of(&certificate).map_err(|error| internal(&error))?;
-        let mut chain = vec![der.clone()];
+        let mut chain = vec![der];
         chain.extend(self.above(row.platform_generation).await?);
         Ok(Issuer {
             tenant: row.tenant.clone(),
             generation: row.generation,
             issuer_name: facts.name().canonical(),
             facts: Arc::new(facts),
-            certificate: der,
             chain,
             signer: Arc::new(key),
         })

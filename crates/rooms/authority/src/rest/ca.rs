@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use signet_http::{Answer, Guard, Problem, Query, Route, Scoped};
+use signet_http::{Answer, Guard, Json, Problem, Query, Route, Scoped};
 use signet_model::{CredentialId, Role, Timestamp};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Object;
@@ -13,11 +13,15 @@ use super::{hex, one_of, pem_of};
 use crate::AuthorityRoom;
 use crate::ca::TenantCa;
 use crate::intent::Orphan;
-use crate::reasons::CA_UNAVAILABLE;
-use crate::rotation::CaState;
+use crate::reasons::{CA_ROTATION_OUT_OF_ORDER, CA_UNAVAILABLE};
+use crate::rotation::{CaState, Step};
 
 fn state_words() -> Object {
     one_of(CaState::ALL.map(CaState::as_str))
+}
+
+fn step_words() -> Object {
+    one_of(Step::ALL.map(Step::as_str))
 }
 
 /// A generation of a tenant's CA
@@ -94,6 +98,26 @@ struct CaBundle {
     bundle: String,
 }
 
+/// A step of a rotation
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RotationStep {
+    /// `prepare` makes the next generation, `activate` lets it issue, `taint` says that the former one goes, `retire` revokes
+    /// what that one issued and ends it
+    #[schema(schema_with = step_words)]
+    step: Step,
+}
+
+/// Where the generation stands that a step was about
+#[derive(Debug, Serialize, ToSchema)]
+struct SteppedCa {
+    /// Its number
+    generation: i64,
+    /// Where it stands now
+    #[schema(schema_with = state_words)]
+    state: CaState,
+}
+
 /// A serial number that was given to a certificate which was never stored; it stands on the CRL
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Orphan)]
@@ -150,6 +174,13 @@ pub(super) fn routes(room: &Arc<AuthorityRoom>) -> Vec<Route> {
             .query::<BundleQuery>()
             .answer::<CaBundle>(200)
             .handler_with(Arc::clone(room), bundle),
+        Route::post("/api/v1/tenants/{tenant}/ca/rotate", Guard::Tenant(Role::Owner))
+            .operation_id("caRotate")
+            .summary("Does one step of the rotation of the tenant's CA")
+            .reasons(&[&CA_ROTATION_OUT_OF_ORDER, &CA_UNAVAILABLE])
+            .body::<RotationStep>()
+            .answer::<SteppedCa>(200)
+            .handler_with(Arc::clone(room), rotate),
         Route::post("/api/v1/tenants/{tenant}/ca/reconcile", Guard::Tenant(Role::Operator))
             .operation_id("caReconcile")
             .summary("Names every serial number whose certificate was never stored")
@@ -173,6 +204,15 @@ async fn bundle(
     Query(query): Query<BundleQuery>,
 ) -> Result<Answer<CaBundle>, Problem> {
     Ok(Answer::ok(CaBundle { bundle: room.bundle(&scope, query.tenant_cas).await? }))
+}
+
+async fn rotate(
+    State(room): State<Arc<AuthorityRoom>>,
+    Scoped(scope): Scoped,
+    Json(body): Json<RotationStep>,
+) -> Result<Answer<SteppedCa>, Problem> {
+    let stepped = room.rotate(&scope, body.step).await?;
+    Ok(Answer::ok(SteppedCa { generation: stepped.generation, state: stepped.state }))
 }
 
 async fn reconcile(State(room): State<Arc<AuthorityRoom>>, Scoped(scope): Scoped) -> Result<Answer<ReconciledAnswer>, Problem> {

@@ -1,3 +1,10 @@
 //! The room with a real ledger on both databases.
 
+mod cas;
+mod crash;
+mod credentials;
+mod house;
+mod inventory;
+mod issuing;
+mod rotating;
 mod schema;
