@@ -11,6 +11,7 @@ mod crl;
 mod crl_read;
 mod csr;
 mod csr_extensions;
+mod csr_write;
 mod error;
 mod facts;
 mod inspect;
@@ -42,6 +43,7 @@ pub use certificate_facts::{CertificateFacts, FoundName, LONGEST_CERTIFICATE};
 pub use crl::{CrlEntry, CrlRequest, LintedCrl};
 pub use crl_read::{Crl, IssuingDistributionPoint, LONGEST_CRL, RevokedEntry};
 pub use csr::{Asked, Csr, LONGEST_CSR, Verified};
+pub use csr_write::write_request;
 pub use error::{
     CERTIFICATE_KEY_MISMATCH, CERTIFICATE_LINT, CERTIFICATE_LINT_OURS, CERTIFICATE_MALFORMED, CERTIFICATE_MISSING,
     CERTIFICATE_NAME_INVALID, CERTIFICATE_NOT_AUTHORITY, CERTIFICATE_NOT_ISSUER, CRL_LINT, CSR_BAD_SIGNATURE, CSR_CA_REQUESTED,
