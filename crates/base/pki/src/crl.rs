@@ -80,6 +80,20 @@ impl<E: IntoIterator<Item = CrlEntry>> CrlRequest<'_, E> {
     }
 }
 
+/// The value of the issuing distribution point (RFC 5280 section 5.2.5), DER: for lists that are signed elsewhere.
+pub fn issuing_distribution_point(url: Option<&str>, only_user_certs: bool) -> Vec<u8> {
+    tlv::nested(tlv::SEQUENCE, |point| {
+        if let Some(url) = url {
+            point.nested(tlv::context(0), |name| {
+                name.nested(tlv::context(0), |full| full.element(tlv::context_primitive(6), url.as_bytes()));
+            });
+        }
+        if only_user_certs {
+            point.element(tlv::context_primitive(1), &[0xff]);
+        }
+    })
+}
+
 /// All but the entries.
 struct Frame<'a> {
     issuer: &'a IssuerFacts,
@@ -122,18 +136,8 @@ impl Frame<'_> {
             value.element(tlv::INTEGER, padded.get(redundant..).unwrap_or_default());
         });
         if self.idp_url.is_some() || self.only_user_certs {
-            write_extension(extensions, oid::ISSUING_DISTRIBUTION_POINT, true, |value| {
-                value.nested(tlv::SEQUENCE, |point| {
-                    if let Some(url) = self.idp_url {
-                        point.nested(tlv::context(0), |name| {
-                            name.nested(tlv::context(0), |full| full.element(tlv::context_primitive(6), url.as_bytes()));
-                        });
-                    }
-                    if self.only_user_certs {
-                        point.element(tlv::context_primitive(1), &[0xff]);
-                    }
-                });
-            });
+            let point = issuing_distribution_point(self.idp_url, self.only_user_certs);
+            write_extension(extensions, oid::ISSUING_DISTRIBUTION_POINT, true, |value| value.raw(&point));
         }
     }
 

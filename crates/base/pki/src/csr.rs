@@ -41,6 +41,8 @@ pub struct Csr {
     signed: Secret,
     algorithm: SignatureAlgorithm,
     signature: Vec<u8>,
+    /// The whole of it, for an authority elsewhere that wants the proof too.
+    whole: Secret,
 }
 
 /// What a request asks for. No attribute's value is in it.
@@ -73,7 +75,8 @@ impl Csr {
         if der.len() > LONGEST_CSR {
             return Err(PkiError::Csr(format!("longer than {LONGEST_CSR} bytes")));
         }
-        read(der).map_err(|error| match error {
+        let request = read(der).map(|request| Self { whole: Secret::from(der), ..request });
+        request.map_err(|error| match error {
             PkiError::Malformed { what, detail } => PkiError::Csr(format!("{what}: {detail}")),
             other => other,
         })
@@ -84,7 +87,8 @@ impl Csr {
         &self.asked
     }
 
-    /// Checks that the request was signed by the key in it, over the bytes that were received. They are wiped afterwards.
+    /// Checks that the request was signed by the key in it, over the bytes that were received. What is left of
+    /// them is the request as a whole, which is wiped with the value.
     ///
     /// # Errors
     /// [`PkiError::CsrSignature`].
@@ -130,6 +134,11 @@ impl Verified<Csr> {
     /// The alternative names that it asks for, each once.
     pub fn names(&self) -> &[SubjectName] {
         &self.0.asked.names
+    }
+
+    /// The request as received, DER: only for an authority elsewhere that verifies it too. It may hold a challengePassword.
+    pub fn request(&self) -> &Secret {
+        &self.0.whole
     }
 
     /// The attributes and extensions that are not used, by name.
@@ -192,7 +201,7 @@ fn read(der: &[u8]) -> Result<Csr, PkiError> {
     }
     let public_key = PublicKey::screened(spki.raw)?;
     let asked = Asked { subject, public_key, names, ignored };
-    Ok(Csr { asked, signed: Secret::from(info.raw), algorithm, signature })
+    Ok(Csr { asked, signed: Secret::from(info.raw), algorithm, signature, whole: Secret::from(Vec::new()) })
 }
 
 fn read_attributes(attributes: &Element<'_>, names: &mut Vec<SubjectName>, ignored: &mut Vec<String>) -> Result<(), PkiError> {

@@ -40,7 +40,7 @@ mod weak_key;
 pub use authority::CertificateAuthority;
 pub use certificate::CaCertificate;
 pub use certificate_facts::{CertificateFacts, FoundName, LONGEST_CERTIFICATE};
-pub use crl::{CrlEntry, CrlRequest, LintedCrl};
+pub use crl::{CrlEntry, CrlRequest, LintedCrl, issuing_distribution_point};
 pub use crl_read::{Crl, IssuingDistributionPoint, LONGEST_CRL, RevokedEntry};
 pub use csr::{Asked, Csr, LONGEST_CSR, Verified};
 pub use csr_write::write_request;

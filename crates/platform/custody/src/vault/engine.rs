@@ -233,6 +233,26 @@ impl VaultPki {
         self.write("writing a role", &path, body, Repeat::Harmless).await.map(|_| ())
     }
 
+    /// Deletes an issuer and its key for good: nothing is signed with it any more. What is not there any more is fine.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn delete_ca(&self, mount: &Mount, issuer: &str) -> Result<(), VaultError> {
+        const CALL: &str = "deleting the key of a CA";
+        let name = checked_path("issuer", issuer)?;
+        // The engine deletes no key that an issuer uses.
+        for path in [mount.issuer(issuer, "")?, mount.below(&format!("key/{name}"))] {
+            let call = Call { name: CALL, method: Method::DELETE, path: &path, body: None, repeat: Repeat::Harmless };
+            match self.client.call(call).await {
+                Ok(_) | Err(VaultError::Missing { .. }) => {}
+                Err(VaultError::Refused { said, .. } | VaultError::Unavailable { status: 500, said, .. })
+                    if said.contains("unable to find PKI") => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
+    }
+
     async fn write_issuer(&self, mount: &Mount, reference: &str, name: &str, urls: &IssuerUrls) -> Result<(), VaultError> {
         let list = |url: &Option<String>| url.iter().cloned().collect::<Vec<String>>();
         let body = json!({

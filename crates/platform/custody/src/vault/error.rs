@@ -180,6 +180,27 @@ impl VaultError {
         }
     }
 
+    /// Whether what was asked may have been done all the same, the answer being lost.
+    pub fn may_be_done(&self) -> bool {
+        match self {
+            Self::Interrupted { .. } | Self::Timeout { .. } | Self::Unavailable { .. } | Self::Answer { .. } => true,
+            Self::Config(_)
+            | Self::TrustFile(_)
+            | Self::BadTokenFile { .. }
+            | Self::SecretFile { .. }
+            | Self::Redirect { .. }
+            | Self::Sealed
+            | Self::Uninitialised
+            | Self::Standby
+            | Self::LoginRefused { .. }
+            | Self::Denied { .. }
+            | Self::Refused { .. }
+            | Self::Missing { .. }
+            | Self::Unreachable(_)
+            | Self::Busy(_) => false,
+        }
+    }
+
     /// What the outbound client says, in the terms of this one. Told at `call`.
     pub(super) fn of_outbound(error: OutboundError, call: &'static str) -> Self {
         match error {

@@ -98,6 +98,12 @@ async fn every_step_of_a_cas_making_can_be_repeated_and_gives_the_same_key() {
     let order = SignOrder { role: "device", csr: &request, common_name: Some("d"), names: &[], not_after: now().plus(YEAR / 2) };
     assert_eq!(vault.sign_csr(&mount, "g2", order).await.unwrap().chain.first(), Some(&second));
     assert_ne!(vault.sign_csr(&mount, "g1", order).await.unwrap().chain.first(), Some(&second));
+    // A CA that is deleted signs no more, and the other one goes on.
+    for _ in 0..2 {
+        vault.delete_ca(&mount, "g1").await.unwrap();
+    }
+    assert!(vault.sign_csr(&mount, "g1", order).await.is_err());
+    vault.sign_csr(&mount, "g2", order).await.unwrap();
 }
 
 #[tokio::test]
