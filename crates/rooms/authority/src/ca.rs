@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use signet_crypto::sign::Signer;
 use signet_model::{TenantId, Timestamp};
 use signet_pki::{IssuerFacts, IssuerName};
 
+use crate::custody::CaKey;
 use crate::rotation::CaState;
 
 /// Where a CA's key lives.
@@ -77,7 +77,8 @@ pub(crate) struct Issuer {
     pub(crate) issuer_name: IssuerName,
     /// What is sent behind a certificate of it, in DER: itself, and the platform CA where there is a root above that.
     pub(crate) chain: Vec<Vec<u8>>,
-    pub(crate) signer: Arc<dyn Signer>,
+    /// What it signs with.
+    pub(crate) key: CaKey,
 }
 
 impl fmt::Debug for Issuer {

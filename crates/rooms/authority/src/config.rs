@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use signet_crypto::sign::KeyType;
+use signet_custody::vault::VaultPki;
 use signet_pki::Profile;
 
 /// What a client certificate may be made as (`enrolment.md` 15.1, `kaa.md` 16.2.1).
@@ -115,6 +117,8 @@ impl AuthorityConfig {
 pub enum CaCustody {
     /// Sealed in the database, open in this process's memory while they are used.
     Software,
+    /// Made inside Vault or OpenBao, which they never leave.
+    Vault(Arc<VaultPki>),
 }
 
 #[cfg(test)]

@@ -11,14 +11,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use signet_crypto::sign::Signer;
 use signet_ledger::{Change, CommitError, Expect};
 use signet_model::{AuditRecord, Refusal, Timestamp, kinds};
-use signet_pki::{CrlEntry, CrlRequest};
+use signet_pki::{CrlEntry, CrlRequest, RevocationReason, Serial};
 
+use crate::ca::Issuer;
+use crate::custody::CaKey;
 use crate::keyed_locks::KeyedLocks;
 use crate::reasons::CA_NOT_FOUND;
 use crate::sql::partition::{self, Partition, PartitionKey, Signed};
+use crate::sql::vault;
 use crate::status::{Status, Verdict};
+use crate::vault_issue::ListOrder;
 use crate::{AuthorityRoom, addresses, internal, sql};
 
 /// A list is signed anew when half of this has passed, changed or not.
@@ -163,17 +168,21 @@ impl AuthorityRoom {
         };
         let number = found.crl_number.saturating_add(1).max(now.millis());
         let listed = entries.len();
-        let request = CrlRequest {
-            issuer: &issuer.facts,
-            number: u64::try_from(number).map_err(|error| internal(&error))?,
-            this_update: now,
-            next_update,
-            idp_url: Some(&addresses::crl(&self.config.revocation_url, &key.tenant, key.generation, key.number)),
-            only_user_certs: true,
-            entries,
+        let number = u64::try_from(number).map_err(|error| internal(&error))?;
+        let revoked = match &issuer.key {
+            CaKey::Software(_) => Vec::new(),
+            CaKey::Vault(_) => revoked_serials(&entries)?,
         };
-        let linted = request.lint().map_err(|error| internal(&error))?;
-        let der = linted.sign(issuer.signer.as_ref()).map_err(|error| internal(&error))?;
+        let (der, next_update) = match &issuer.key {
+            CaKey::Software(signer) => {
+                (self.list_signed_here(key, &issuer, signer.as_ref(), number, (now, next_update), entries)?, next_update)
+            }
+            CaKey::Vault(in_vault) => {
+                let order = ListOrder { key, number, period: next_update.since(now), entries: &entries };
+                self.list_in_vault(in_vault, &issuer, &order).await?
+            }
+        };
+        let number = i64::try_from(number).map_err(|error| internal(&error))?;
         let signed = Signed { published: found.changed, crl_number: number, this_update: now, next_update, der: &der };
         let record = AuditRecord::new(&self.own_scope("crl", &key.tenant), "crl.publish", object(key))
             .with("number", number.to_string())
@@ -182,6 +191,9 @@ impl AuthorityRoom {
         let mut change = Change::new(record)
             .expecting(Expect::write(partition::publish(key, found.crl_number, &signed), 1))
             .effecting(partition::store(key, &signed));
+        for serial in &revoked {
+            change = change.effecting(vault::enqueue(&key.tenant, key.generation, serial, now));
+        }
         if purpose == Purpose::Final {
             change = change.expecting(Expect::guard(partition::unrevoked(key, now), 0));
         }
@@ -196,11 +208,39 @@ impl AuthorityRoom {
         Ok(Some(crl))
     }
 
+    fn list_signed_here(
+        &self,
+        key: &PartitionKey,
+        issuer: &Issuer,
+        signer: &dyn Signer,
+        number: u64,
+        (this_update, next_update): (Timestamp, Timestamp),
+        entries: Vec<CrlEntry>,
+    ) -> Result<Vec<u8>, Refusal> {
+        let request = CrlRequest {
+            issuer: &issuer.facts,
+            number,
+            this_update,
+            next_update,
+            idp_url: Some(&addresses::crl(&self.config.revocation_url, &key.tenant, key.generation, key.number)),
+            only_user_certs: true,
+            entries,
+        };
+        let linted = request.lint().map_err(|error| internal(&error))?;
+        linted.sign(signer).map_err(|error| internal(&error))
+    }
+
     /// The end of the last list of a CA: beyond the end of the last certificate on it.
     async fn final_end(&self, key: &PartitionKey, now: Timestamp) -> Result<Timestamp, Refusal> {
         let last = sql::one(&self.db, partition::last_expiry(key), |row| row.opt_time(0)).await?.flatten();
         Ok(last.unwrap_or(now).max(now.plus(LIFETIME)).plus(FINAL_MARGIN))
     }
+}
+
+/// The numbers that a mount revokes too: all but those on hold, which it knows no way back from.
+fn revoked_serials(entries: &[CrlEntry]) -> Result<Vec<String>, Refusal> {
+    let gone = entries.iter().filter(|entry| entry.reason != Some(RevocationReason::CertificateHold));
+    gone.map(|entry| Ok(Serial::from_der_bytes(&entry.serial)?.colon_hex())).collect()
 }
 
 /// How records name a partition.

@@ -134,7 +134,10 @@ impl AuthorityRoom {
             let statement = certificate::left_behind_of(&scope.tenant, before, PAGE);
             let page = sql::all(&self.db, statement, certificate::read_orphan).await?;
             let full = page.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
-            for orphan in page {
+            let settled = self.settled_in_vault(page).await?;
+            // Those that wait for Vault would be read again and again.
+            let full = full && !settled.is_empty();
+            for orphan in settled {
                 if self.give_up(scope, &orphan, "left behind").await? {
                     found.now.push(orphan);
                 }
@@ -152,6 +155,7 @@ impl AuthorityRoom {
     pub(crate) async fn reconcile_all(&self) -> Result<usize, Refusal> {
         let before = back(self.clock.now(), GIVEN_UP);
         let page = sql::all(&self.db, certificate::left_behind(before, PAGE), certificate::read_orphan).await?;
+        let page = self.settled_in_vault(page).await?;
         for orphan in &page {
             let scope = self.own_scope("authority", &orphan.tenant);
             self.give_up(&scope, orphan, "left behind").await?;

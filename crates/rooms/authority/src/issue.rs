@@ -5,18 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_crypto::Secret;
-use signet_crypto::sign::{KeyType, Signer as _, SigningKey};
+use signet_crypto::sign::{KeyType, Signer, SigningKey};
+use signet_db::Statement;
 use signet_ledger::{Change, CommitError, Expect, IdempotencyEntry};
 use signet_model::{CredentialId, CredentialState, IdentityId, Refusal, Scope, Timestamp, kinds};
-use signet_pki::{CertificateRequest, Csr, IssuerName, LintedCertificate, Profile, PublicKey, Serial, SubjectName, Validity, Verified};
+use signet_pki::{
+    CertificateRequest, Csr, IssuerName, LintedCertificate, Profile, PublicKey, Serial, SubjectName, Validity, Verified, write_request,
+};
 
 use crate::ca::Issuer;
+use crate::config::CaCustody;
+use crate::custody::CaKey;
 use crate::intent::Intent;
 use crate::ports::{Birth, CredentialFacts};
 use crate::reasons::{CA_UNAVAILABLE, CERTIFICATE_NOT_ALLOWED, KEY_COMPROMISED};
 use crate::rule_book::KnownRule;
 use crate::rules::{Limits, Wanted};
-use crate::sql::certificate;
+use crate::sql::{certificate, vault};
+use crate::vault_issue::Leaf;
 use crate::{AuthorityRoom, LeafProfile, addresses, internal, sql};
 
 /// Attempts in all; each lost one reads anew what has changed meanwhile: the CA was rotated, the rule altered.
@@ -95,6 +101,8 @@ pub type Remember<'a> = &'a (dyn Fn(&Issued) -> Result<Option<IdempotencyEntry>,
 struct Subject {
     public: PublicKey,
     private: Option<(SigningKey, KeyType)>,
+    /// The request as received, where it is shown to Vault.
+    csr: Option<Secret>,
     common_name: Option<String>,
     names: Vec<SubjectName>,
     ignored: Vec<String>,
@@ -181,6 +189,7 @@ impl AuthorityRoom {
             Source::Csr(csr) => Ok(Subject {
                 public: csr.public_key().clone(),
                 private: None,
+                csr: matches!(self.custody, CaCustody::Vault(_)).then(|| csr.request().duplicate()),
                 common_name: csr.common_name().map(str::to_owned),
                 names: csr.names().to_vec(),
                 ignored: csr.ignored().to_vec(),
@@ -188,7 +197,8 @@ impl AuthorityRoom {
             Source::Generate(kind) => {
                 let key = self.keys.generate(kind).await?;
                 let public = PublicKey::from_spki_der(&key.public_key_spki_der())?;
-                Ok(Subject { public, private: Some((key, kind)), common_name: None, names: Vec::new(), ignored: Vec::new() })
+                let private = Some((key, kind));
+                Ok(Subject { public, private, csr: None, common_name: None, names: Vec::new(), ignored: Vec::new() })
             }
         }
     }
@@ -206,7 +216,7 @@ impl AuthorityRoom {
             let detail = format!("the tenant's CA ends at {}: rotate it first", issuer.facts.not_after());
             return Err(Refusal::new(&CA_UNAVAILABLE, detail));
         }
-        let facts = CredentialFacts {
+        let mut facts = CredentialFacts {
             id: content.id.clone(),
             issuer: issuer.issuer_name.clone(),
             serial: serial.clone(),
@@ -216,7 +226,7 @@ impl AuthorityRoom {
             not_after: validity.not_after,
             anchor: None,
         };
-        let birth = self.credentials.birth(scope, &facts, wanted.identity.as_deref()).await?;
+        let mut birth = self.credentials.birth(scope, &facts, wanted.identity.as_deref()).await?;
         let partition = self.next_place(scope, &issuer).await?;
         let (tenant, generation, base) = (&issuer.tenant, issuer.generation, self.config.revocation_url.as_str());
         let canonical = name.canonical();
@@ -256,11 +266,29 @@ impl AuthorityRoom {
             }
             Err(error) => return Err(error.into()),
         }
-        let leaf = self.signed(scope, &intent, &linted, &issuer).await?;
+        let leaf = match &issuer.key {
+            CaKey::Software(signer) => self.signed(scope, &intent, &linted, signer.as_ref()).await?,
+            CaKey::Vault(key) => {
+                let csr = self.csr_for_vault(subject, &request)?;
+                self.sign_in_vault(scope, key, &issuer, &intent, &request, &csr).await?
+            }
+        };
+        if leaf.serial != intent.serial {
+            // The mount drew another one, and dated it by its own clock.
+            facts.serial = leaf.serial.clone();
+            (facts.not_before, facts.not_after) = (leaf.validity.not_before, leaf.validity.not_after);
+            birth = match self.credentials.birth(scope, &facts, wanted.identity.as_deref()).await {
+                Ok(birth) => birth,
+                Err(refusal) => {
+                    self.give_up_drawn(scope, &intent, &leaf, refusal.reason.code).await;
+                    return Err(refusal);
+                }
+            };
+        }
         let private_key = subject.private.as_ref().map(|(key, _)| key.to_pkcs8());
         let issued = Issued {
             id: content.id,
-            serial: intent.serial.clone(),
+            serial: leaf.serial.clone(),
             issuer: intent.issuer.clone(),
             generation,
             state: CredentialState::Inactive,
@@ -268,17 +296,17 @@ impl AuthorityRoom {
             subject: canonical,
             common_name: content.common_name,
             spki_sha256: facts.spki_sha256,
-            validity,
-            leaf,
+            validity: leaf.validity,
+            leaf: leaf.der.clone(),
             chain: issuer.chain.clone(),
             private_key,
             key_type: subject.private.as_ref().map(|(_, kind)| *kind),
             made_at: birth.made_at,
             ignored: content.ignored,
         };
-        let stored = self.store(scope, &intent, &issued, &content.names, birth, &facts, wanted, remember).await;
+        let stored = self.store(scope, &intent, &leaf, &issued, &content.names, birth, &facts, wanted, remember).await;
         if let Err(refusal) = &stored {
-            self.give_up_own(scope, &intent, refusal.reason.code).await;
+            self.give_up_drawn(scope, &intent, &leaf, refusal.reason.code).await;
         }
         stored.map(|()| Attempt::Done(Box::new(issued)))
     }
@@ -334,13 +362,27 @@ impl AuthorityRoom {
     }
 
     /// Signs what was linted; an intent that cannot be signed is given up.
-    async fn signed(&self, scope: &Scope, intent: &Intent, linted: &LintedCertificate, issuer: &Issuer) -> Result<Vec<u8>, Refusal> {
-        match linted.sign(issuer.signer.as_ref()) {
-            Ok(certificate) => Ok(certificate.to_vec()),
+    async fn signed(&self, scope: &Scope, intent: &Intent, linted: &LintedCertificate, signer: &dyn Signer) -> Result<Leaf, Refusal> {
+        match linted.sign(signer) {
+            Ok(certificate) => Ok(Leaf {
+                der: certificate.to_vec(),
+                serial: intent.serial.clone(),
+                validity: intent.validity,
+                partition: intent.partition,
+            }),
             Err(error) => {
                 self.give_up_own(scope, intent, "not signed").await;
                 Err(internal(&error))
             }
+        }
+    }
+
+    /// What Vault is shown: the request that proved the key, or one by the key that was made here.
+    fn csr_for_vault(&self, subject: &Subject, request: &CertificateRequest) -> Result<Secret, Refusal> {
+        match (&subject.csr, &subject.private) {
+            (Some(csr), _) => Ok(csr.duplicate()),
+            (None, Some((key, _))) => Ok(Secret::from(write_request(&request.subject, request.profile, key)?)),
+            (None, None) => Err(internal(&"a CA in Vault without a request to show to it")),
         }
     }
 
@@ -350,6 +392,7 @@ impl AuthorityRoom {
         &self,
         scope: &Scope,
         intent: &Intent,
+        leaf: &Leaf,
         issued: &Issued,
         names: &[SubjectName],
         mut birth: Birth,
@@ -358,8 +401,7 @@ impl AuthorityRoom {
         remember: Remember<'_>,
     ) -> Result<(), Refusal> {
         for _ in 0..ATTEMPTS {
-            let write =
-                certificate::store(intent, CredentialState::Inactive.as_str(), &issued.leaf, birth.identity.as_ref(), birth.made_at);
+            let write = stored(intent, leaf, CredentialState::Inactive, birth.identity.as_ref(), birth.made_at);
             let mut change = Change::new(intent.record(scope, "certificate.issue")).expecting(Expect::write(write, 1));
             for name in names {
                 change = change.effecting(certificate::name(intent, name));
@@ -388,9 +430,10 @@ impl AuthorityRoom {
         &self,
         scope: &Scope,
         issuer: &Issuer,
-        public: &PublicKey,
+        key: &SigningKey,
         life: Duration,
     ) -> Result<Vec<u8>, Refusal> {
+        let public = &PublicKey::from_spki_der(&key.public_key_spki_der())?;
         let profile = Profile::OcspResponder;
         let now = scope.now();
         let subject = profile.subject("OCSP responder")?;
@@ -428,13 +471,16 @@ impl AuthorityRoom {
         let intended =
             Change::new(intent.record(scope, "certificate.intend")).expecting(Expect::write(certificate::intend_own(&intent), 1));
         self.ledger.commit(intended).await?;
-        let leaf = self.signed(scope, &intent, &linted, issuer).await?;
-        let write = certificate::store(&intent, CredentialState::Active.as_str(), &leaf, None, scope.now());
+        let leaf = match &issuer.key {
+            CaKey::Software(signer) => self.signed(scope, &intent, &linted, signer.as_ref()).await?,
+            CaKey::Vault(in_vault) => self.responder_in_vault(scope, in_vault, issuer, &intent, &request, key).await?,
+        };
+        let write = stored(&intent, &leaf, CredentialState::Active, None, scope.now());
         let stored = Change::new(intent.record(scope, "certificate.issue")).expecting(Expect::write(write, 1));
         match self.ledger.commit(stored).await {
-            Ok(_) => Ok(leaf),
+            Ok(_) => Ok(leaf.der),
             Err(error) => {
-                self.give_up_own(scope, &intent, "not stored").await;
+                self.give_up_drawn(scope, &intent, &leaf, "not stored").await;
                 Err(error.into())
             }
         }
@@ -451,6 +497,15 @@ struct OrderFacts {
     /// Whether the names were asked for by name rather than found in the request.
     explicit: bool,
     id_as_cn: bool,
+}
+
+/// The intent becomes the certificate.
+fn stored(intent: &Intent, leaf: &Leaf, state: CredentialState, identity: Option<&IdentityId>, now: Timestamp) -> Statement {
+    if leaf.serial == intent.serial {
+        certificate::store(intent, state.as_str(), &leaf.der, identity, now)
+    } else {
+        vault::store(intent, leaf, state.as_str(), identity, now)
+    }
 }
 
 fn shown(name: &SubjectName) -> String {

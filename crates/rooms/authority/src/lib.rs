@@ -12,6 +12,7 @@ mod cleanup;
 mod conditional;
 mod config;
 mod crl;
+mod custody;
 mod forecast;
 mod idempotency;
 mod intent;
@@ -43,6 +44,10 @@ mod serials;
 mod sql;
 mod status;
 mod tenant_ca;
+mod vault_ca;
+mod vault_found;
+mod vault_issue;
+mod vault_revocations;
 mod wanted;
 
 pub use alarms::EXPIRING_SUBJECT;

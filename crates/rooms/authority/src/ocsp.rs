@@ -144,12 +144,12 @@ impl AuthorityRoom {
         }
         let ca = self.status_ca(&issuer.tenant, issuer.generation).await?;
         let key = self.keys.generate(KeyType::P256).await?;
-        let public = PublicKey::from_spki_der(&key.public_key_spki_der())?;
         let scope = self.own_scope("ocsp", &issuer.tenant);
         let begun = self.clock.now();
-        let certificate = self.issue_responder(&scope, &ca, &public, RESPONDER_LIFE).await?;
+        let certificate = self.issue_responder(&scope, &ca, &key, RESPONDER_LIFE).await?;
         let not_after = begun.plus(RESPONDER_LIFE).min(ca.facts.not_after());
         let half = not_after.since(begun).checked_div(2).unwrap_or_default();
+        let public = PublicKey::from_spki_der(&key.public_key_spki_der())?;
         let id = ResponderId::by_key(public.bits());
         Ok(Some(Responder { key, id, certificate, renew_at: begun.plus(half), not_after }))
     }

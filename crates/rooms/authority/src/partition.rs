@@ -10,6 +10,7 @@ use signet_model::{AuditRecord, Refusal, Scope, TenantId, Timestamp};
 use tokio::sync::Mutex as Turn;
 
 use crate::ca::Issuer;
+use crate::custody::CaKey;
 use crate::{AuthorityRoom, sql};
 
 /// Reserved partitions that are remembered. One that is forgotten stays as full as it is.
@@ -52,6 +53,9 @@ impl Partitions {
 impl AuthorityRoom {
     /// The partition that the next certificate of this CA goes into.
     pub(crate) async fn next_place(&self, scope: &Scope, issuer: &Issuer) -> Result<i64, Refusal> {
+        if let CaKey::Vault(key) = &issuer.key {
+            return self.place_in_vault(scope, issuer, key).await;
+        }
         let key = (issuer.tenant.clone(), issuer.generation);
         if let Some(number) = self.partitions.place(&key) {
             return Ok(number);
@@ -80,6 +84,32 @@ impl AuthorityRoom {
         let left = size.saturating_sub(1);
         self.partitions.reserved.insert(key, std::sync::Arc::new(Mutex::new(Reserved { number, left })));
         Ok(number)
+    }
+}
+
+impl AuthorityRoom {
+    /// Makes the partition behind `full`, or the first one; or takes the one that another process has made meanwhile.
+    pub(crate) async fn reserve_partition(
+        &self,
+        scope: &Scope,
+        tenant: &TenantId,
+        generation: i64,
+        full: Option<i64>,
+    ) -> Result<i64, Refusal> {
+        let size = self.config.partition_size;
+        self.ledger
+            .decide(|| async {
+                let found = sql::one(&self.db, last(tenant, generation), |row| row.opt_int(0)).await?.flatten();
+                if let Some(there) = found.filter(|there| full.is_none_or(|full| *there > full)) {
+                    return Ok(Decided::Same(there));
+                }
+                let number = found.map_or(0, |last| last.saturating_add(1));
+                let record = AuditRecord::new(scope, "crl.reserve", format!("{tenant}/{generation}/{number}"))
+                    .with("certificates", size.to_string());
+                let change = Change::new(record).expecting(Expect::write(insert(tenant, generation, number, size, scope.now()), 1));
+                Ok(Decided::commit(change, number))
+            })
+            .await
     }
 }
 

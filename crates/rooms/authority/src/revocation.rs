@@ -13,6 +13,7 @@ use signet_http::HealthLine;
 use signet_model::Refusal;
 
 use crate::AuthorityRoom;
+use crate::config::CaCustody;
 use crate::crl::{Crls, LIFETIME, PERIOD};
 use crate::ocsp::Responders;
 use crate::ocsp_issuers::OcspIssuers;
@@ -142,6 +143,11 @@ impl AuthorityRoom {
     /// What the health page says of the room; never waits.
     pub fn health(&self) -> Vec<HealthLine> {
         let unwell = self.revocation.metrics.unwell();
-        vec![HealthLine { name: "authority.crl", ok: unwell.is_none(), detail: unwell.unwrap_or_default() }]
+        let mut lines = vec![HealthLine { name: "authority.crl", ok: unwell.is_none(), detail: unwell.unwrap_or_default() }];
+        if let CaCustody::Vault(_) = self.custody {
+            let unwell = self.vault.unwell();
+            lines.push(HealthLine { name: "authority.custody", ok: unwell.is_none(), detail: unwell.unwrap_or_default() });
+        }
+        lines
     }
 }

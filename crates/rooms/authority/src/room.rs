@@ -11,6 +11,7 @@ use signet_model::{Caller, Clock, Entropy, Reason, Refusal, Scope, TenantId, Tra
 use signet_pki::Throwaway;
 
 use crate::config::{AuthorityConfig, CaCustody};
+use crate::custody::VaultState;
 use crate::keys::KeyMaker;
 use crate::metrics::AuthorityMetrics;
 use crate::partition::Partitions;
@@ -76,6 +77,7 @@ pub struct AuthorityRoom {
     pub(crate) throwaway: Throwaway,
     pub(crate) open_cas: OpenCas,
     pub(crate) partitions: Partitions,
+    pub(crate) vault: VaultState,
     /// CRLs, OCSP and their counters.
     pub(crate) revocation: Revocation,
     pub(crate) rules: RuleBook,
@@ -111,6 +113,7 @@ impl AuthorityRoom {
             open_cas: OpenCas::new(config.open_keys),
             platform: ArcSwapOption::empty(),
             partitions: Partitions::new(),
+            vault: VaultState::new(),
             revocation: Revocation::new(metrics.revocation.clone()),
             rules: RuleBook::new(),
             wanted: WantedCas::new(),

@@ -177,6 +177,19 @@ CREATE TABLE issuance_rule (
 ) {strict};
 ";
 
+/// Revocations that the mounts of CAs in Vault are to be told of; what they were told stays with no `next_at`, until the CA ends.
+const MOUNTS: &str = r"
+CREATE TABLE mount_revocation (
+    tenant     {text_c} NOT NULL,
+    generation {int8} NOT NULL,
+    serial     {text_c} NOT NULL,
+    next_at    {int8},
+    attempts   {int8} NOT NULL,
+    PRIMARY KEY (tenant, generation, serial)
+) {strict};
+CREATE INDEX mount_revocation_due ON mount_revocation (next_at, tenant, generation, serial) WHERE next_at IS NOT NULL;
+";
+
 /// The room's migrations, to be run with those of the ledger and of the other rooms.
 pub fn migrations() -> Migrations {
     const STEPS: &[Migration] = &[
@@ -184,6 +197,7 @@ pub fn migrations() -> Migrations {
         Migration { version: 2, name: "certificates", sql: CERTIFICATES },
         Migration { version: 3, name: "partitions of CRLs, compromised keys, alarms", sql: REVOCATION },
         Migration { version: 4, name: "trust anchors, rules of issuance", sql: RULES },
+        Migration { version: 5, name: "revocations in mounts of Vault", sql: MOUNTS },
     ];
     Migrations { owner: "authority", steps: STEPS }
 }

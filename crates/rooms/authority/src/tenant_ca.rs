@@ -16,6 +16,7 @@ use signet_pki::{CaCertificate, CertificateRequest, IssuerFacts, Profile, Public
 
 use crate::ca::{Custody, Issuer, TenantCa};
 use crate::config::{CaCustody, LeafProfile};
+use crate::custody::CaKey;
 use crate::platform::Platform;
 use crate::reasons::{CA_NOT_FOUND, CA_UNAVAILABLE};
 use crate::rotation::CaState;
@@ -115,7 +116,10 @@ impl AuthorityRoom {
             return Ok(row);
         }
         self.credentials.leaning(scope, None).await?;
-        let made = self.new_ca(&scope.tenant, 1, CaState::Active).await?;
+        let made = match &self.custody {
+            CaCustody::Software => self.new_software_ca(&scope.tenant, 1, CaState::Active).await?,
+            CaCustody::Vault(vault) => return self.made_in_vault(scope, vault, 1, CaState::Active).await,
+        };
         let (row, mine) = self
             .ledger
             .decide(|| async {
@@ -133,7 +137,10 @@ impl AuthorityRoom {
 
     /// Makes the next generation, which issues nothing yet.
     pub(crate) async fn prepared(&self, scope: &Scope, generation: i64) -> Result<TenantCa, Refusal> {
-        let made = self.new_ca(&scope.tenant, generation, CaState::Prepared).await?;
+        let made = match &self.custody {
+            CaCustody::Software => self.new_software_ca(&scope.tenant, generation, CaState::Prepared).await?,
+            CaCustody::Vault(vault) => return self.made_in_vault(scope, vault, generation, CaState::Prepared).await,
+        };
         let (row, mine) = self
             .ledger
             .decide(|| async {
@@ -162,24 +169,30 @@ impl AuthorityRoom {
         Change::new(record).expecting(Expect::write(tenant_ca::insert(row, Some(&made.sealed_key)), 1))
     }
 
-    async fn new_ca(&self, tenant: &TenantId, generation: i64, state: CaState) -> Result<Made, Refusal> {
-        match &self.custody {
-            CaCustody::Software => self.new_software_ca(tenant, generation, state).await,
-        }
-    }
-
     async fn new_software_ca(&self, tenant: &TenantId, generation: i64, state: CaState) -> Result<Made, Refusal> {
-        let platform = self.platform()?;
-        let now = self.clock.now();
-        if platform.facts.not_after() < now.plus(LEAST_LEFT) {
-            let detail = format!("the platform CA ends at {}: no CA is made under it any more", platform.facts.not_after());
-            return Err(Refusal::new(&CA_UNAVAILABLE, detail));
-        }
+        let platform = self.platform_with_time_left()?;
         let key = self.keys.generate(self.config.tenant_ca_key).await?;
         let public = PublicKey::from_spki_der(&key.public_key_spki_der())?;
         let (row, _) = self.signed_ca(tenant, generation, state, &public, &platform)?;
         let sealed_key = self.sealer.seal(&purpose(tenant, generation), key.to_pkcs8().expose())?;
         Ok(Made { row, sealed_key })
+    }
+
+    /// The platform CA, as long as it is worth making CAs under it.
+    pub(crate) fn platform_with_time_left(&self) -> Result<Arc<Platform>, Refusal> {
+        let platform = self.platform()?;
+        if platform.facts.not_after() < self.clock.now().plus(LEAST_LEFT) {
+            let detail = format!("the platform CA ends at {}: no CA is made under it any more", platform.facts.not_after());
+            return Err(Refusal::new(&CA_UNAVAILABLE, detail));
+        }
+        Ok(platform)
+    }
+
+    pub(crate) fn tenant_ca_profile(&self) -> Profile {
+        match self.config.profile {
+            LeafProfile::Kaa => Profile::KaaTenantCa,
+            LeafProfile::Device | LeafProfile::Service => Profile::TenantCa,
+        }
     }
 
     /// The certificate of a tenant's CA over this key, signed by the platform CA, as a row.
@@ -191,10 +204,7 @@ impl AuthorityRoom {
         public: &PublicKey,
         platform: &Platform,
     ) -> Result<(TenantCa, CertificateDer<'static>), Refusal> {
-        let profile = match self.config.profile {
-            LeafProfile::Kaa => Profile::KaaTenantCa,
-            LeafProfile::Device | LeafProfile::Service => Profile::TenantCa,
-        };
+        let profile = self.tenant_ca_profile();
         let now = self.clock.now();
         let subject = profile.subject(tenant.as_str())?;
         let serial = Serial::random(self.entropy.as_ref(), profile.serial_length());
@@ -234,11 +244,17 @@ impl AuthorityRoom {
     }
 
     async fn opened(&self, row: &TenantCa) -> Result<Issuer, Refusal> {
-        let key = self.unsealed_key(row).await?;
         let damaged = || internal(&format!("the CA {} of tenant {} has no certificate", row.generation, row.tenant));
         let der = row.certificate.clone().ok_or_else(damaged)?;
         let certificate = CaCertificate::from_der(CertificateDer::from(der.clone())).map_err(|error| internal(&error))?;
-        certificate.check_signer(&key).map_err(|error| internal(&error))?;
+        let key = match row.custody {
+            Custody::Software => {
+                let key = self.unsealed_key(row).await?;
+                certificate.check_signer(&key).map_err(|error| internal(&error))?;
+                CaKey::Software(Arc::new(key))
+            }
+            Custody::Vault => CaKey::Vault(self.vault_key(row)?),
+        };
         let facts = IssuerFacts::of(&certificate).map_err(|error| internal(&error))?;
         let mut chain = vec![der];
         chain.extend(self.above(row.platform_generation).await?);
@@ -248,7 +264,7 @@ impl AuthorityRoom {
             issuer_name: facts.name().canonical(),
             facts: Arc::new(facts),
             chain,
-            signer: Arc::new(key),
+            key,
         })
     }
 

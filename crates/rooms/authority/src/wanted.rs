@@ -67,6 +67,8 @@ impl AuthorityRoom {
                 room.publish_again_and_again(&leads),
                 room.tell_again_and_again(&leads),
                 room.clean_again_and_again(&leads),
+                room.tell_mounts_again_and_again(&leads),
+                room.watch_custody(),
             );
         }))
     }

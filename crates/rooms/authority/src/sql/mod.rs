@@ -9,6 +9,7 @@ pub(crate) mod partition;
 pub(crate) mod platform_ca;
 pub(crate) mod status;
 pub(crate) mod tenant_ca;
+pub(crate) mod vault;
 
 use std::fmt::Display;
 use std::str::FromStr;
