@@ -135,8 +135,7 @@ impl AuthorityRoom {
             crl_url: Some(addresses::crl(&self.config.revocation_url, &intent.tenant, intent.generation, leaf.partition)),
             ..request.clone()
         };
-        let accepted =
-            CaCertificate::from_der(CertificateDer::from(issuer.certificate.clone())).and_then(|ca| asked.accept(&leaf.der, ca.spki()));
+        let accepted = issuer_certificate(issuer).and_then(|ca| asked.accept(&leaf.der, ca.spki()));
         match accepted {
             Ok(()) => Ok(leaf),
             Err(error) => Err(self.not_accepted(scope, key, intent, &leaf, &error).await),
@@ -196,7 +195,7 @@ impl AuthorityRoom {
         let list = RevocationList { number: order.number, period: order.period, distribution_point: Some(&point), entries: &entries };
         let der = self.heard(key.vault.sign_revocation_list(&key.mount, &key.issuer, &list).await)?;
         let read = Crl::parse(&der).map_err(|error| internal(&error))?;
-        let ca = CaCertificate::from_der(CertificateDer::from(issuer.certificate.clone())).map_err(|error| internal(&error))?;
+        let ca = issuer_certificate(issuer).map_err(|error| internal(&error))?;
         read.verify(&ca).map_err(|error| internal(&error))?;
         let complete = read.number().map(Serial::decimal) == Some(order.number.to_string())
             && read.distribution_point().is_some_and(|point| point.urls == [address] && point.only_user_certs)
@@ -216,4 +215,9 @@ impl AuthorityRoom {
             refusal
         })
     }
+}
+
+/// The CA's own certificate, which begins its chain.
+fn issuer_certificate(issuer: &Issuer) -> Result<CaCertificate, PkiError> {
+    CaCertificate::from_der(CertificateDer::from(issuer.chain.first().cloned().unwrap_or_default()))
 }
