@@ -1,5 +1,6 @@
 //! Certificates against OpenSSL and rustls' own verifier, and the files of people.
 
+mod corpus;
 mod crl;
 mod der;
 mod field_cases;
