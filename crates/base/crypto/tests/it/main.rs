@@ -1,5 +1,7 @@
 //! Keys and signatures with the real `openssl` as the other side.
 
+mod wycheproof;
+
 use std::path::Path;
 use std::process::Command;
 
