@@ -3,8 +3,12 @@
 mod cas;
 mod crash;
 mod credentials;
+mod ends;
+mod histories;
 mod house;
 mod inventory;
 mod issuing;
+mod revocation;
 mod rotating;
 mod schema;
+mod watch;
