@@ -36,12 +36,13 @@ pub(crate) async fn prepare(rest: &Rest) -> Result<()> {
 /// Inserts the rows by hand, while no server runs; some of their serial numbers.
 pub(crate) fn insert(folder: &Path) -> Result<Vec<String>> {
     let connection = rusqlite::Connection::open(folder.join("d/signet.db"))?;
-    let (from, until) = (0_i64, i64::MAX / 2);
+    // Valid until the year 2096.
+    let (from, until) = (0_i64, 4_000_000_000_000_000_i64);
     let rows = connection.execute(
         "INSERT INTO credential (tenant, id, kind, state, issuer_dn, serial_decimal, spki_sha256, common_name, not_before, not_after,
                                  created_at, updated_at, version)
          WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 - 1)
-         SELECT ?2, 'br7si8mg10l7x' || printf('%07d', i), 'x509', 'Active', ?3,
+         SELECT ?2, 'br7si8mg10l7c' || printf('%07d', i), 'x509', 'Active', ?3,
                 (1 + abs(random() % 8999999999999999999)) || substr('0000000000000000000' || abs(random() % 8999999999999999999), -19),
                 randomblob(32), 'device-' || i, ?4, ?5, i, i, 0 FROM n",
         rusqlite::params![MANY as i64, TENANT, ISSUER, from, until],
