@@ -32,6 +32,8 @@ pub(crate) const PERIOD: Duration = Duration::from_secs(6 * 3_600);
 pub(crate) const LIFETIME: Duration = Duration::from_secs(24 * 3_600);
 /// An entry stays on the list for so long after its certificate's end, so that a clock that is an hour off drops none too early.
 const CLOCK_MARGIN: Duration = Duration::from_secs(24 * 3_600);
+/// How far a list's date may be ahead of this replica's clock: the clocks of two replicas differ a little.
+const CLOCK_JITTER: Duration = Duration::from_secs(60);
 /// How far beyond its last certificate's end the last list of a CA reaches.
 const FINAL_MARGIN: Duration = Duration::from_secs(30 * 86_400);
 /// Bytes of lists that are kept in memory; what is not there is read from the database.
@@ -101,12 +103,17 @@ impl AuthorityRoom {
         if !self.wants_signing(&found) {
             return self.stored_crl(key, &found).await.map(Some);
         }
-        match self.publish_crl(key, Purpose::Regular).await {
+        match self.publish_at_least(key, Purpose::Regular, found.changed).await {
             Ok(crl) => Ok(crl),
             Err(refusal) => {
                 self.revocation.metrics.crl_failed(&refusal);
+                // Whoever cannot sign serves the last list as long as it holds; whoever only lost to others is asked again.
                 let holds = found.crl_number > 0 && found.next_update.is_some_and(|end| end > self.clock.now());
-                if holds { self.stored_crl(key, &found).await.map(Some) } else { Err(refusal) }
+                if holds && refusal.reason != &kinds::STORAGE_CONTENTION {
+                    self.stored_crl(key, &found).await.map(Some)
+                } else {
+                    Err(refusal)
+                }
             }
         }
     }
@@ -117,10 +124,19 @@ impl AuthorityRoom {
     /// # Errors
     /// The database, the CA's key; for the last list of a CA: a member can still be used.
     pub(crate) async fn publish_crl(&self, key: &PartitionKey, purpose: Purpose) -> Result<Option<Arc<PublishedCrl>>, Refusal> {
+        self.publish_at_least(key, purpose, i64::MAX).await
+    }
+
+    /// The same, content with a list that holds the changes up to `wanted`, however many came since. Whoever loses to another
+    /// replica twice finds such a list: the second winner has read the counter after the first one published.
+    async fn publish_at_least(&self, key: &PartitionKey, purpose: Purpose, wanted: i64) -> Result<Option<Arc<PublishedCrl>>, Refusal> {
         let _one_at_a_time = self.revocation.crls.signing.lock(key.clone()).await;
+        let mut wanted = wanted;
         for _ in 0..ATTEMPTS {
             let Some(found) = sql::one(&self.db, partition::find(key), partition::read).await? else { return Ok(None) };
-            if purpose == Purpose::Regular && !self.wants_signing(&found) {
+            wanted = wanted.min(found.changed);
+            let enough = found.crl_number > 0 && found.published >= wanted && !self.is_old(&found);
+            if purpose == Purpose::Regular && (enough || !self.wants_signing(&found)) {
                 return self.stored_crl(key, &found).await.map(Some);
             }
             if let Some(crl) = self.sign_and_store(key, &found, purpose).await? {
@@ -130,14 +146,16 @@ impl AuthorityRoom {
         Err(Refusal::new(&kinds::STORAGE_CONTENTION, "other replicas kept publishing the same CRL"))
     }
 
-    /// Whether the stored list is not the truth, or past half of its period. Of a CA that signs no more it always is.
+    /// Whether a newer list has to be signed: there is none, it is not the truth, or it is past half of its period. Of a CA that signs
+    /// no more the stored one stays.
     fn wants_signing(&self, found: &Partition) -> bool {
+        found.ca.signs_status() && (found.crl_number == 0 || found.changed != found.published || self.is_old(found))
+    }
+
+    /// Whether half of the period has passed. A date ahead of the clock is a clock that was wrong: verifiers refuse such a list.
+    fn is_old(&self, found: &Partition) -> bool {
         let now = self.clock.now();
-        let old = found.this_update.is_none_or(|this_update| {
-            // A date ahead of the clock is a clock that was wrong: verifiers refuse such a list.
-            this_update > now.plus(Duration::from_secs(60)) || now.since(this_update) >= half_of_period()
-        });
-        found.ca.signs_status() && (found.crl_number == 0 || found.changed != found.published || old)
+        found.this_update.is_none_or(|made| made > now.plus(CLOCK_JITTER) || now.since(made) >= half_of_period())
     }
 
     async fn stored_crl(&self, key: &PartitionKey, found: &Partition) -> Result<Arc<PublishedCrl>, Refusal> {

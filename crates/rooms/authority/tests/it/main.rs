@@ -8,6 +8,7 @@ mod histories;
 mod house;
 mod inventory;
 mod issuing;
+mod races;
 mod revocation;
 mod rotating;
 mod schema;
