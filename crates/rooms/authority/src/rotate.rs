@@ -4,10 +4,10 @@
 use signet_ledger::{Change, Decided, Expect};
 use signet_model::{AuditRecord, Refusal, Scope};
 
-use crate::ca::TenantCa;
+use crate::ca::{Custody, TenantCa};
 use crate::reasons::CA_ROTATION_OUT_OF_ORDER;
 use crate::rotation::{CaState, Move, Step, step};
-use crate::sql::{certificate, tenant_ca};
+use crate::sql::{certificate, tenant_ca, vault};
 use crate::{AuthorityRoom, internal, sql};
 
 /// Certificates that are revoked in one go when their CA ends.
@@ -126,8 +126,11 @@ impl AuthorityRoom {
                 if row.state == CaState::Retired {
                     return Ok(Decided::Same(()));
                 }
-                let change = Change::new(self.step_record(scope, Step::Retire, number).with("state", "retired"))
+                let mut change = Change::new(self.step_record(scope, Step::Retire, number).with("state", "retired"))
                     .expecting(Expect::write(tenant_ca::end(&row, scope.now()), 1));
+                if row.custody == Custody::Vault {
+                    change = change.effecting(vault::enqueue(&row.tenant, number, vault::THE_CA, scope.now()));
+                }
                 Ok(Decided::commit(change, ()))
             })
             .await

@@ -96,8 +96,8 @@ impl AuthorityRoom {
         responder: &SigningKey,
     ) -> Result<Leaf, Refusal> {
         let csr = write_request(&request.subject, request.profile, responder)?;
-        let life = request.validity.not_after.since(scope.now());
-        let signed = key.vault.sign_verbatim(&key.mount, &key.issuer, &csr, &["DigitalSignature"], &["OCSPSigning"], life).await;
+        let end = request.validity.not_after;
+        let signed = key.vault.sign_verbatim(&key.mount, &key.issuer, &csr, &["DigitalSignature"], &["OCSPSigning"], end).await;
         self.judged(scope, key, issuer, intent, request, signed.map(|signed| signed.certificate)).await
     }
 

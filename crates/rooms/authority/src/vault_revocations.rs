@@ -8,6 +8,7 @@ use signet_model::Refusal;
 
 use crate::ca::Custody;
 use crate::config::CaCustody;
+use crate::rotation::CaState;
 use crate::sql::vault::{self, Due};
 use crate::{AuthorityRoom, sql};
 
@@ -67,6 +68,15 @@ impl AuthorityRoom {
             return Ok(());
         }
         let key = self.vault_key(&row)?;
+        if due.serial == vault::THE_CA {
+            self.heard(key.vault.delete_ca(&key.mount, &key.issuer).await)?;
+            tracing::info!(event = "custody.ca-deleted", tenant = %due.tenant, generation = due.generation);
+            return Ok(());
+        }
+        if row.state == CaState::Retired {
+            // Nothing looks at a CA that the mount no longer has.
+            return Ok(());
+        }
         let known = self.heard(key.vault.revoke(&key.mount, &due.serial).await)?;
         if !known {
             tracing::debug!(event = "custody.serial-unknown", tenant = %due.tenant, serial = due.serial);

@@ -1,8 +1,6 @@
 //! What the CA of a mount signs, and how it is taken back there. The mount draws the serial numbers; whoever asks reads serial and
 //! dates from the certificate, not from the JSON beside it.
 
-use std::time::Duration;
-
 use http::Method;
 use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
@@ -11,7 +9,7 @@ use signet_pki::SubjectName;
 
 use super::client::{Call, Repeat};
 use super::config::checked_path;
-use super::engine::{first_certificate, merged, seconds};
+use super::engine::{first_certificate, merged};
 use super::{Mount, VaultError, VaultPki, answer};
 
 /// One certificate that is wanted.
@@ -68,14 +66,14 @@ impl VaultPki {
         csr: &[u8],
         key_usage: &[&str],
         extended_key_usage: &[&str],
-        ttl: Duration,
+        not_after: Timestamp,
     ) -> Result<Signed, VaultError> {
         let path = mount.issuer(issuer, "/sign-verbatim")?;
         let body = json!({
             "csr": request_pem(csr),
             "key_usage": key_usage,
             "ext_key_usage": extended_key_usage,
-            "ttl": seconds(ttl),
+            "not_after": not_after.to_string(),
             "format": "der",
         });
         self.sign("signing a request as it is", &path, body).await

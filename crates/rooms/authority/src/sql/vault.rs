@@ -112,6 +112,9 @@ pub(crate) fn orphan_again(tenant: &TenantId, id: &CredentialId) -> Statement {
     )
 }
 
+/// In the queue in the place of a serial number: the CA has ended, and its key is to be deleted.
+pub(crate) const THE_CA: &str = "";
+
 /// The mount is to be told of a revocation.
 pub(crate) fn enqueue(tenant: &TenantId, generation: i64, serial: &str, now: Timestamp) -> Statement {
     Statement::new(

@@ -107,6 +107,8 @@ pub(crate) struct Site {
     _kept: Option<tempfile::TempDir>,
     url: String,
     pub(crate) clock: FakeClock,
+    /// Where the keys of CAs live in houses that are built from now on.
+    pub(crate) custody: std::sync::Mutex<CaCustody>,
 }
 
 impl Site {
@@ -116,12 +118,24 @@ impl Site {
             Kind::Sqlite => format!("sqlite:{}", directory.path().join("signet.db").display()),
             Kind::Postgres => TestPostgres::shared().fresh_database().await,
         };
-        Arc::new(Self { directory: directory.path().to_owned(), _kept: Some(directory), url, clock: FakeClock::new() })
+        Arc::new(Self {
+            directory: directory.path().to_owned(),
+            _kept: Some(directory),
+            url,
+            clock: FakeClock::new(),
+            custody: std::sync::Mutex::new(CaCustody::Software),
+        })
     }
 
     /// What another process has made.
     pub(crate) fn at(url: &str, directory: &str) -> Self {
-        Self { directory: directory.into(), _kept: None, url: url.to_owned(), clock: FakeClock::new() }
+        Self {
+            directory: directory.into(),
+            _kept: None,
+            url: url.to_owned(),
+            clock: FakeClock::new(),
+            custody: std::sync::Mutex::new(CaCustody::Software),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -209,7 +223,7 @@ impl House {
             entropy,
             sealer,
             credentials: double.clone(),
-            custody: CaCustody::Software,
+            custody: site.custody.lock().unwrap().clone(),
             config,
             metrics: AuthorityMetrics::default(),
         })

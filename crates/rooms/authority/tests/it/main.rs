@@ -12,4 +12,5 @@ mod races;
 mod revocation;
 mod rotating;
 mod schema;
+mod vault;
 mod watch;

@@ -166,9 +166,10 @@ async fn a_responders_certificate_is_signed_as_its_request_says() {
     let (mount, _) = ready(&vault, "responder", &Platform::new()).await;
     let extensions = ["extendedKeyUsage=OCSPSigning", "keyUsage=critical,digitalSignature", "1.3.6.1.5.5.7.48.1.5=DER:05:00"];
     let request = csr("/CN=OCSP responder", &extensions);
-    let week = Duration::from_secs(7 * 86_400);
+    let week = now().plus(Duration::from_secs(7 * 86_400));
     let signed = vault.sign_verbatim(&mount, "g1", &request, &["DigitalSignature"], &["OCSPSigning"], week).await.unwrap();
     let text = text_of(&signed.certificate);
+    assert!(signet_pki::CertificateFacts::read(&signed.certificate).unwrap().not_after <= week);
     assert!(text.contains("OCSP Signing") && text.contains("OCSP No Check") && text.contains("CN = OCSP responder"), "{text}");
 }
 
