@@ -334,6 +334,8 @@ fn illegal(scope: &Scope, credential: &Credential, request: Request) -> Refusal 
     let detail = format!("credential `{}` is {}; {} leads nowhere from there", credential.id, credential.state, request.verb());
     let refusal = Refusal::new(&CREDENTIAL_ILLEGAL_TRANSITION, detail);
     match credential.state {
+        CredentialState::Revoked if credential.kind == CredentialKind::X509 => refusal
+            .with_fix(format!("Revoked is final. Issue another certificate: `signet cert issue --csr FILE --tenant {}`.", scope.tenant)),
         CredentialState::Revoked => refusal.with_fix(format!(
             "Revoked is final. Create another credential: `signet credential create basic NAME --password-stdin --tenant {}`.",
             scope.tenant

@@ -3,7 +3,7 @@
 //!
 //! Where to look: the life of a credential is one pure function, [`transition`]; what becomes of a username and password is
 //! `check` (beside it: `verdicts` remembers what bcrypt said, `flights` lets equal questions share one run of it in
-//! `password_pool`, `limits` bounds guessing); each noun (`tenant`, `identity`, `credential`, `api_token`, `operator_token`) has its own file with what can be done
+//! `password_pool`, `limits` bounds guessing), that of a certificate `certificate_check`; each noun (`tenant`, `identity`, `credential`, `api_token`, `operator_token`) has its own file with what can be done
 //! to it; its table stands in `schema`, its statements in `sql/`, its routes in `rest/`. The bus is `nats/`. A new reason goes
 //! into [`reasons`].
 

@@ -90,7 +90,9 @@ impl CredentialMetrics {
             metrics.limited.clone(),
         );
         // A counter that appears only with its first event hides that event from a rate.
-        metrics.auth.get_or_create(&AuthLabels { kind: CredentialKind::Basic.as_str(), result: "allowed" }).inc_by(0);
+        for kind in [CredentialKind::Basic, CredentialKind::X509] {
+            metrics.auth.get_or_create(&AuthLabels { kind: kind.as_str(), result: "allowed" }).inc_by(0);
+        }
         registry.register("ccm_credentials", "Credentials, by kind and state", metrics.credentials.clone());
         metrics
     }
