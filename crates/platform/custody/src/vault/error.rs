@@ -23,17 +23,17 @@ signet_model::reasons! {
     /// Too many calls to Vault or OpenBao are under way.
     CUSTODY_BUSY = ("custody.busy", 503, "Try again a little later; the server answers more slowly than it is asked, or limits the rate.");
     /// The policy of Signet's token does not allow a call.
-    CUSTODY_DENIED = ("custody.denied", 503, "Give the token's policy the rights that the operations page lists for the path that is named.");
+    CUSTODY_DENIED = ("custody.denied", 503, "Give the token's policy the right to the path that is named; deploy/vault-policy.hcl has all that are needed.");
     /// Vault or OpenBao refuses Signet's login.
     CUSTODY_LOGIN_REFUSED = ("custody.login-refused", 503, "Renew the token or secret id, or correct the role; the file is read anew at every login.");
     /// Vault or OpenBao cannot do what it is asked.
-    CUSTODY_REFUSED = ("custody.refused", 502, "Read what the server said, and compare the mount, its role and its issuer with the operations page.");
+    CUSTODY_REFUSED = ("custody.refused", 502, "Read what the server said, and look whether somebody changed the mount, its role or its issuer.");
     /// A mount, issuer or role is not there.
     CUSTODY_MISSING = ("custody.missing", 502, "Check `custody.mount_prefix` and `custody.namespace`; a mount that was removed took its CA's key with it: rotate the tenant's CA.");
     /// Vault or OpenBao answers with what cannot be understood.
     CUSTODY_ANSWER_INVALID = ("custody.answer-invalid", 502, "Check that `custody.url` names a Vault or OpenBao, and which release runs there.");
     /// A standby redirects to a host that is not of the cluster.
-    CUSTODY_REDIRECT_REFUSED = ("custody.redirect-refused", 502, "If the host is one of the cluster, list it in `custody.cluster_hosts`.");
+    CUSTODY_REDIRECT_REFUSED = ("custody.redirect-refused", 502, "Point `custody.url` at the active node or at a balancer before all nodes, or let standbys pass requests on instead of redirecting.");
     /// A file with a token, secret id or JWT holds no such thing.
     CUSTODY_BAD_TOKEN_FILE = ("custody.bad-token-file", 503, "Write the bare token into the file, and nothing else; a line end behind it does not matter.");
     /// The settings of Vault or OpenBao cannot be used.

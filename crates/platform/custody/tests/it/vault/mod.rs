@@ -3,6 +3,7 @@
 mod engine;
 mod faults;
 mod login;
+mod policy;
 mod secrecy;
 mod statuses;
 
