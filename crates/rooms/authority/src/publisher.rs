@@ -36,6 +36,10 @@ impl AuthorityRoom {
                     Ok(round) => self.revocation.metrics.round(round),
                     Err(refusal) => self.revocation.metrics.crl_failed(&refusal),
                 }
+            } else {
+                // What it saw while it led says nothing any more.
+                self.revocation.metrics.oldest(None);
+                self.revocation.metrics.round(Round::default());
             }
             tokio::time::sleep(EVERY).await;
         }

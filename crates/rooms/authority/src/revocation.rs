@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use signet_http::HealthLine;
 use signet_model::Refusal;
+use tokio::time::Instant;
 
 use crate::AuthorityRoom;
 use crate::config::CaCustody;
@@ -18,6 +19,9 @@ use crate::crl::{Crls, LIFETIME, PERIOD};
 use crate::ocsp::Responders;
 use crate::ocsp_issuers::OcspIssuers;
 use crate::publisher::Round;
+
+/// How long health tells of a list that could not be published; one that still cannot is told of anew by each round.
+const FAULT_TOLD: Duration = Duration::from_secs(60);
 
 /// What is in memory.
 pub(crate) struct Revocation {
@@ -52,7 +56,8 @@ pub struct RevocationMetrics {
     answered: Family<StatusLabels, Counter>,
     told: Counter,
     ending: Family<DaysLabels, Gauge>,
-    fault: std::sync::Arc<ArcSwapOption<String>>,
+    /// What failed last, and when.
+    fault: std::sync::Arc<ArcSwapOption<(Instant, String)>>,
     seen_age: std::sync::Arc<AtomicI64>,
 }
 
@@ -89,14 +94,12 @@ impl RevocationMetrics {
 
     pub(crate) fn crl_failed(&self, refusal: &Refusal) {
         self.failed.get_or_create(&ReasonLabels { reason: refusal.reason.code }).inc();
-        self.fault.store(Some(std::sync::Arc::new(refusal.to_string())));
+        self.fault.store(Some(std::sync::Arc::new((Instant::now(), refusal.to_string()))));
     }
 
+    /// What came of a round of the publisher.
     pub(crate) fn round(&self, round: Round) {
         self.waiting.set(i64::try_from(round.failed).unwrap_or(i64::MAX));
-        if round.failed == 0 {
-            self.fault.store(None);
-        }
     }
 
     pub(crate) fn oldest(&self, age: Option<Duration>) {
@@ -126,7 +129,9 @@ impl RevocationMetrics {
     pub(crate) fn unwell(&self) -> Option<String> {
         let age = self.seen_age.load(Ordering::Relaxed);
         let (period, lifetime) = (i64::try_from(PERIOD.as_secs()).unwrap_or(i64::MAX), LIFETIME.as_secs());
-        if let Some(fault) = self.fault.load().as_deref() {
+        if let Some((at, fault)) = self.fault.load().as_deref()
+            && at.elapsed() < FAULT_TOLD
+        {
             return Some(format!("a CRL cannot be published: {fault}"));
         }
         (age > period).then(|| format!("the oldest CRL is {age} s old; CRLs hold for {lifetime} s"))

@@ -95,13 +95,24 @@ pub(crate) fn forecast(tenant: &TenantId, from: Timestamp, until: Timestamp, wid
     )
 }
 
-/// Certificates that ended before `before` and that no list has to name any more, at most `limit`; their ids.
+macro_rules! on_a_later_list {
+    () => {
+        "EXISTS (SELECT 1 FROM crl_partition p JOIN tenant_ca a ON a.tenant = p.tenant AND a.generation = p.generation \
+         WHERE p.tenant = c.tenant AND p.generation = c.generation AND p.number = c.partition \
+         AND (p.this_update > c.not_after OR a.state = 'retired'))"
+    };
+}
+
+/// Certificates that ended before `before` and that no list has to name any more, at most `limit`; their ids. The last list of a CA
+/// that was retired names its certificates for ever; foreign ones (generation 0) stand on no list of ours.
 pub(crate) fn forgettable(before: Timestamp, limit: u32) -> Statement {
     Statement::new(
-        "SELECT c.id FROM certificate c WHERE c.not_after < $1 AND c.issued_at IS NOT NULL \
-         AND (c.state IN ('Inactive', 'Active') OR EXISTS (SELECT 1 FROM crl_partition p WHERE p.tenant = c.tenant \
-         AND p.generation = c.generation AND p.number = c.partition AND p.this_update > c.not_after)) \
-         ORDER BY c.not_after LIMIT $2",
+        concat!(
+            "SELECT c.id FROM certificate c WHERE c.not_after < $1 AND c.issued_at IS NOT NULL \
+             AND (c.state IN ('Inactive', 'Active') OR c.generation = 0 OR ",
+            on_a_later_list!(),
+            ") ORDER BY c.not_after LIMIT $2"
+        ),
         params![before, limit],
     )
 }
@@ -109,10 +120,11 @@ pub(crate) fn forgettable(before: Timestamp, limit: u32) -> Statement {
 /// The same for what was never issued.
 pub(crate) fn forgettable_orphans(before: Timestamp, limit: u32) -> Statement {
     Statement::new(
-        "SELECT c.id FROM certificate c WHERE c.state = 'orphaned' AND c.not_after < $1 \
-         AND EXISTS (SELECT 1 FROM crl_partition p WHERE p.tenant = c.tenant \
-         AND p.generation = c.generation AND p.number = c.partition AND p.this_update > c.not_after) \
-         ORDER BY c.not_after LIMIT $2",
+        concat!(
+            "SELECT c.id FROM certificate c WHERE c.state = 'orphaned' AND c.not_after < $1 AND ",
+            on_a_later_list!(),
+            " ORDER BY c.not_after LIMIT $2"
+        ),
         params![before, limit],
     )
 }

@@ -179,11 +179,13 @@ pub(crate) fn first_end() -> Statement {
     Statement::new("SELECT min(next_update) FROM crl_partition WHERE next_update IS NOT NULL", params![])
 }
 
-/// Upkeep: partitions whose members all ended before `ended_before`, and whose CRL is newer, need no CRL of their own accord any
-/// more. One that is asked for is signed all the same.
+/// Upkeep: partitions whose members all ended before `ended_before`, and whose CRL is newer or the last one of its CA, need no CRL of
+/// their own accord any more. One that is asked for is signed all the same, as long as there is a key.
 pub(crate) fn rest(ended_before: Timestamp) -> Statement {
     Statement::new(
-        "UPDATE crl_partition SET next_update = NULL WHERE this_update >= $1 AND next_update IS NOT NULL AND changed = published AND NOT EXISTS \
+        "UPDATE crl_partition SET next_update = NULL WHERE next_update IS NOT NULL AND changed = published \
+         AND (this_update >= $1 OR EXISTS (SELECT 1 FROM tenant_ca a WHERE a.tenant = crl_partition.tenant \
+         AND a.generation = crl_partition.generation AND a.state = 'retired')) AND NOT EXISTS \
          (SELECT 1 FROM certificate c WHERE c.tenant = crl_partition.tenant AND c.generation = crl_partition.generation \
          AND c.partition = crl_partition.number AND c.not_after >= $2)",
         params![ended_before, ended_before],

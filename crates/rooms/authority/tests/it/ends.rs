@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use signet_authority::rotation::Step;
 use signet_authority::{EXPIRING_SUBJECT, IssueOrder};
 use signet_db::{Statement, params};
 use signet_model::CredentialState::Revoked;
@@ -83,6 +84,24 @@ on_both! {
         assert_eq!(house.number("SELECT count(*) FROM certificate WHERE issued_at IS NOT NULL").await, 1);
         assert_eq!(ocsp(&house.room, "acme", 1, &good.serial).await, Said::Unknown);
         assert_eq!(ocsp(&house.room, "acme", 1, &kept.serial).await, Said::Good);
+    }
+
+    async fn what_a_retired_ca_issued_is_forgotten_though_its_last_list_is_never_signed_again(kind) {
+        let house = House::new(kind).await;
+        let one = living(&house, "one", 10).await;
+        for turn in [Step::Prepare, Step::Activate, Step::Taint, Step::Retire] {
+            house.room.rotate(&house.scope("acme"), turn).await.unwrap();
+        }
+        let last = list(&house.room, "acme", 1, &one.crl).await;
+        assert!(last.entries.contains_key(&one.serial) && last.next_update > one.not_after);
+        house.clock.advance(DAY * 101);
+        assert_eq!(house.room.publish_round().await.unwrap(), signet_authority::Round::default());
+        assert_eq!(house.room.clean().await.unwrap(), 1);
+        eventually("it rests", || async { house.number("SELECT count(*) FROM crl_partition WHERE next_update IS NOT NULL").await == 0 }).await;
+        let still = list(&house.room, "acme", 1, &one.crl).await;
+        assert_eq!(still, last, "whoever asks gets the last list for ever");
+        house.room.publish_round().await.unwrap();
+        assert!(house.room.health().iter().all(|line| line.ok));
     }
 
     async fn a_partition_whose_members_have_all_ended_comes_to_rest_and_is_still_signed_when_asked_for(kind) {
