@@ -11,6 +11,7 @@ mod issuing;
 mod races;
 mod revocation;
 mod rotating;
+mod rotating_many;
 mod schema;
 mod vault;
 mod watch;
