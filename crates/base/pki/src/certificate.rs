@@ -9,6 +9,7 @@ use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, SubjectKeyIdentifier};
 
 use crate::pem;
 use crate::public_key::{key_identifier, split};
+use crate::signed::Signed;
 use crate::{LeafFacts, Name, PkiError};
 
 /// The certificate of an authority: it says CA:TRUE, and keyCertSign if it has a keyUsage.
@@ -109,6 +110,15 @@ impl CaCertificate {
     /// [`PkiError::KeyMismatch`] with both fingerprints.
     pub fn check_signer(&self, signer: &dyn Signer) -> Result<(), PkiError> {
         pem::same_key(&self.spki, &signer.public_key_spki_der())
+    }
+
+    /// Checks that `issuer`'s key signed this certificate; nothing else of a chain.
+    ///
+    /// # Errors
+    /// [`PkiError::Sign`] when it did not, [`PkiError::Malformed`] for an algorithm that is not accepted.
+    pub fn check_signed_by(&self, issuer: &Self) -> Result<(), PkiError> {
+        const WHAT: &str = "the certificate";
+        Signed::read(&self.der, WHAT)?.verify(&issuer.spki, WHAT)
     }
 }
 

@@ -192,6 +192,18 @@ pub fn write_certificate(der: &CertificateDer<'_>) -> String {
     std::mem::take(&mut *text)
 }
 
+/// A certificate request (PKCS#10) as PEM with lines of 64 characters.
+pub fn write_request(der: &[u8]) -> String {
+    let mut text = write("CERTIFICATE REQUEST", der);
+    std::mem::take(&mut *text)
+}
+
+/// An EncryptedPrivateKeyInfo (RFC 5958) as PEM with lines of 64 characters.
+pub fn write_encrypted_key(der: &[u8]) -> String {
+    let mut text = write("ENCRYPTED PRIVATE KEY", der);
+    std::mem::take(&mut *text)
+}
+
 /// A PKCS#8 private key as PEM with lines of 64 characters.
 pub fn write_private_key(pkcs8: &Secret) -> Secret {
     let mut text = write(PKCS8, pkcs8.expose());

@@ -4,6 +4,7 @@ mod any;
 mod ecdsa;
 mod ed25519;
 mod key;
+mod passphrase;
 mod rsa;
 mod verify;
 
@@ -11,6 +12,7 @@ pub use any::public_key_of;
 pub use ecdsa::{Curve, EcKey, P256, P256Key, P384, P384Key};
 pub use ed25519::{Ed25519Key, Ed25519Public};
 pub use key::{KeyType, KeyTypeError, SigningKey};
+pub use passphrase::seal_with_passphrase;
 pub use rsa::RsaKey;
 pub use verify::{P256_SPKI_HEAD, P384_SPKI_HEAD, SignatureAlgorithm, decompress_point, usable_public_key, verify_signature};
 
