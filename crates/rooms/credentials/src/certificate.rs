@@ -205,16 +205,29 @@ impl CredentialsRoom {
         sql::all(&self.db, sql::tenant::working(after, most), |row| sql::parsed(row, 0)).await
     }
 
-    /// Whether a credential could be made for this identity now: asked before anything is signed, and cheap.
+    /// Whether a credential could be made for this identity now: asked before anything is signed, and cheap. The answer is the
+    /// identity's name.
     ///
     /// # Errors
     /// As [`certificate_birth`](Self::certificate_birth).
-    pub async fn certificate_leaning(&self, scope: &Scope, identity: Option<&str>) -> Result<(), Refusal> {
+    pub async fn certificate_leaning(&self, scope: &Scope, identity: Option<&str>) -> Result<Option<String>, Refusal> {
         if self.told.register.get().is_none() {
             return Err(certificates_off());
         }
-        let identity = self.identity_of_certificate(scope, identity).await?;
-        self.leaning(scope, identity.as_ref(), &Key::end()).await?.gives
+        let identity = match identity {
+            Some(wanted) => Some(self.identity(scope, &IdentityRef::parse(wanted)).await?),
+            None => None,
+        };
+        self.leaning(scope, identity.as_ref().map(|identity| &identity.id), &Key::end()).await?.gives?;
+        Ok(identity.map(|identity| identity.name.as_str().to_owned()))
+    }
+
+    /// The id of an identity, given by id or name; none when the tenant has none.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn certificate_identity(&self, scope: &Scope, wanted: &str) -> Result<Option<IdentityId>, Refusal> {
+        Ok(self.find_identity(scope, &IdentityRef::parse(wanted)).await?.map(|identity| identity.id))
     }
 
     async fn identity_of_certificate(&self, scope: &Scope, identity: Option<&str>) -> Result<Option<IdentityId>, Refusal> {
