@@ -57,7 +57,7 @@ fn encoded(text: &str) -> String {
 
 /// One path segment. Dots alone, encoded or not, would be resolved away by URL parsers on the way (WHATWG URL 4.4), and no
 /// name of ours consists of them.
-fn segment(text: &str) -> Result<String, ClientError> {
+pub(crate) fn segment(text: &str) -> Result<String, ClientError> {
     match text {
         "" => Err(ClientError::local(&kinds::INPUT_INVALID, "an empty text is neither a name nor an id")),
         "." | ".." => Err(ClientError::local(&kinds::INPUT_INVALID, format!("`{text}` is neither a name nor an id"))),
@@ -65,12 +65,12 @@ fn segment(text: &str) -> Result<String, ClientError> {
     }
 }
 
-fn with_query(path: String, members: &[(&str, Option<&str>)]) -> String {
+pub(crate) fn with_query(path: String, members: &[(&str, Option<&str>)]) -> String {
     let query: Vec<String> = members.iter().filter_map(|(name, value)| value.map(|v| format!("{name}={}", encoded(v)))).collect();
     if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
 }
 
-fn page_members(page: &PageRequest) -> (Option<String>, Option<&str>) {
+pub(crate) fn page_members(page: &PageRequest) -> (Option<String>, Option<&str>) {
     (page.limit.map(|n| n.to_string()), page.after.as_deref())
 }
 
@@ -78,7 +78,7 @@ fn audit_path(tenant: Option<&str>) -> Result<String, ClientError> {
     tenant.map_or_else(|| Ok("/api/v1/audit".to_owned()), |tenant| under(tenant, "audit"))
 }
 
-fn under(tenant: &str, rest: &str) -> Result<String, ClientError> {
+pub(crate) fn under(tenant: &str, rest: &str) -> Result<String, ClientError> {
     Ok(format!("/api/v1/tenants/{}/{rest}", segment(tenant)?))
 }
 

@@ -93,7 +93,23 @@ impl Client {
         self.call(Method::PUT, path, Some(body)).await
     }
 
+    /// The same for an answer without a body.
+    pub(crate) async fn remove_empty(&self, path: &str) -> Result<(), ClientError> {
+        self.exchange(Method::DELETE, path, None::<&()>).await.map(drop)
+    }
+
     async fn call<B: Serialize + Sync, T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&B>) -> Result<T, ClientError> {
+        let (status, bytes) = self.exchange(method, path, body).await?;
+        serde_json::from_slice(&bytes).map_err(|e| self.not_understood(status, &e.to_string()))
+    }
+
+    /// One exchange: the status and body of a success; a refusal is an error.
+    async fn exchange<B: Serialize + Sync>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&B>,
+    ) -> Result<(StatusCode, Vec<u8>), ClientError> {
         let mut request = self.http.request(method, format!("{}{path}", self.url.base())).header(ACCEPT, "application/json");
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token.header());
@@ -113,7 +129,7 @@ impl Client {
             bytes.extend_from_slice(&chunk);
         }
         if status.is_success() {
-            return serde_json::from_slice(&bytes).map_err(|e| self.not_understood(status, &e.to_string()));
+            return Ok((status, bytes));
         }
         match serde_json::from_slice::<Problem>(&bytes) {
             Ok(problem) => Err(ClientError::Refused(Box::new(Problem { status: status.as_u16(), ..problem }))),

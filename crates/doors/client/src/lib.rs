@@ -5,9 +5,12 @@
 
 mod address;
 mod api;
+mod certificate_types;
+mod certificates;
 mod connect;
 mod endpoint;
 mod error;
+mod peer;
 mod probe;
 mod text_file;
 mod token;
@@ -16,9 +19,12 @@ mod types;
 
 pub use address::ServerUrl;
 pub use api::{CredentialFilter, PageRequest};
+pub use certificate_types::*;
+pub use certificates::CertificateFilter;
 pub use connect::{Client, ClientConfig};
 pub use endpoint::{Endpoint, READY_EVENT};
 pub use error::{ClientError, Problem, REASONS};
+pub use peer::peer_certificates;
 pub use probe::probe;
 pub use text_file::{TextFault, decode_text};
 pub use token::{Token, read_token};
