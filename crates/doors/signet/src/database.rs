@@ -30,8 +30,8 @@ pub(crate) async fn open(settings: &Settings, data_dir: &Path) -> Result<Db, DbE
 }
 
 /// The tables of the ledger and of every room.
-pub(crate) fn migrations() -> [Migrations; 2] {
-    [signet_ledger::migrations(), signet_credentials::migrations()]
+pub(crate) fn migrations() -> [Migrations; 3] {
+    [signet_ledger::migrations(), signet_credentials::migrations(), signet_authority::migrations()]
 }
 
 /// Brings all tables to what this program knows.

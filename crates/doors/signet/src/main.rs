@@ -1,6 +1,7 @@
 //! The `signet` program: what must be settled before anything else runs, then the command line.
 
 mod api;
+mod ceremony;
 mod cli;
 mod clock;
 mod compat;

@@ -151,10 +151,11 @@ async fn routes() -> signet_http::RouteTable {
     let (clock, entropy) = (Arc::new(crate::clock::SystemClock), Arc::new(SystemEntropy));
     let db = Db::open(&DatabaseConfig::new(format!("sqlite:{}", folder.path().join("signet.db").display()))).await.unwrap();
     crate::database::migrate(&db).await.unwrap();
+    let sealer = Arc::new(KeyFileSealer::open_or_create(&folder.path().join("seal.key"), entropy.as_ref()).unwrap());
     let (ledger, _tasks) = LedgerRuntime::start(LedgerParts {
         db: db.clone(),
         bus: Bus::in_process(),
-        sealer: Arc::new(KeyFileSealer::open_or_create(&folder.path().join("seal.key"), entropy.as_ref()).unwrap()),
+        sealer: sealer.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
         data_dir: None,
@@ -164,7 +165,7 @@ async fn routes() -> signet_http::RouteTable {
     .unwrap();
     let view = View::new(ViewConfig::new(ledger.public_keys().feed, Duration::from_secs(30), clock.clone(), entropy.clone()));
     let room = CredentialsRoom::new(signet_credentials::Parts {
-        db,
+        db: db.clone(),
         ledger: ledger.clone(),
         view,
         clock: clock.clone(),
@@ -174,7 +175,8 @@ async fn routes() -> signet_http::RouteTable {
         config: CredentialsConfig::new("ccm".parse().unwrap(), "cm".parse().unwrap()),
     })
     .unwrap();
-    crate::api::table(&ledger, &room)
+    let authority = crate::lifecycle::unopened_authority(&db, &ledger, sealer);
+    crate::api::table(&ledger, &room, Some(&authority))
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod keys;
 
 use std::sync::Arc;
 
+use signet_authority::AuthorityRoom;
 use signet_credentials::CredentialsRoom;
 #[cfg(test)]
 use signet_http::ApiInfo;
@@ -21,9 +22,10 @@ pub(crate) const INFO: ApiInfo = ApiInfo {
                   a `trace_id`; lists are paged by `limit` and `after`.",
 };
 
-/// Every route of this build.
-pub(crate) fn table(ledger: &Ledger, credentials: &Arc<CredentialsRoom>) -> RouteTable {
-    RouteTable::new().routes(credentials.routes()).routes(audit::routes(ledger)).route(keys::route(ledger))
+/// Every route of a process with these rooms.
+pub(crate) fn table(ledger: &Ledger, credentials: &Arc<CredentialsRoom>, authority: Option<&Arc<AuthorityRoom>>) -> RouteTable {
+    let certificates = authority.map(AuthorityRoom::routes).unwrap_or_default();
+    RouteTable::new().routes(credentials.routes()).routes(certificates).routes(audit::routes(ledger)).route(keys::route(ledger))
 }
 
 /// The OpenAPI document of that table, as committed; a test compares the two.

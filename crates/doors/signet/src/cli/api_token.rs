@@ -89,7 +89,7 @@ fn role(text: &str) -> Result<Role, String> {
 
 pub(crate) fn run(globals: &Globals, args: &ApiTokenArgs) -> Outcome {
     let client = globals.client()?;
-    let (out, tenant) = (globals.out(), globals.tenant.as_str());
+    let (out, tenant) = (globals.out(), globals.tenant());
     runtime::client(async {
         match &args.verb {
             ApiTokenVerb::Create { role, expires } => {

@@ -71,7 +71,7 @@ pub(crate) struct VerifyArgs {
 
 pub(crate) fn run(globals: &Globals, args: &AuditArgs) -> Outcome {
     let out = globals.out();
-    let tenant = |platform: bool| (!platform).then_some(globals.tenant.as_str());
+    let tenant = |platform: bool| (!platform).then_some(globals.tenant());
     match &args.verb {
         AuditVerb::Verify(args) => verify::run(globals, args),
         AuditVerb::List { object, platform, paging } => {

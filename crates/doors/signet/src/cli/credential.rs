@@ -119,7 +119,7 @@ pub(super) struct Move {
 
 pub(crate) fn run(globals: &Globals, args: &CredentialArgs) -> Outcome {
     let client = globals.client()?;
-    let (out, tenant) = (globals.out(), globals.tenant.as_str());
+    let (out, tenant) = (globals.out(), globals.tenant());
     runtime::client(async {
         match &args.verb {
             CredentialVerb::Create { kind: CreateKind::Basic { username, identity, password } } => {
@@ -212,7 +212,7 @@ fn listed(page: &Page<Credential>) -> String {
     listing(table(&["ID", "KIND", "USERNAME", "STATE", "IDENTITY", "LAST USED"], rows), page.next.as_deref())
 }
 
-fn decided(decision: &CheckDecision) -> String {
+pub(super) fn decided(decision: &CheckDecision) -> String {
     let mut rows = vec![("allowed", if decision.allowed { "yes" } else { "no" }.to_owned())];
     for (name, value) in [("reason", &decision.reason), ("detail", &decision.detail), ("fix", &decision.fix)] {
         if let Some(value) = value {

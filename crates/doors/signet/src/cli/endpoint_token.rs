@@ -86,7 +86,7 @@ enum EndpointTokenVerb {
 
 pub(crate) fn run(globals: &Globals, args: &EndpointTokenArgs) -> Outcome {
     let client = globals.client()?;
-    let (out, tenant) = (globals.out(), globals.tenant.as_str());
+    let (out, tenant) = (globals.out(), globals.tenant());
     runtime::client(async {
         match &args.verb {
             EndpointTokenVerb::Create { endpoint, application, identity, token } => {

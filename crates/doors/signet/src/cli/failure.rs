@@ -20,6 +20,8 @@ signet_model::reasons! {
     SECRET_MISSING = ("secret.missing", 400, "Pipe it in with `--password-stdin`, name a file with `--password-file FILE`, or set SIGNET_PASSWORD.");
     /// A secret that was given cannot be read.
     SECRET_UNREADABLE = ("secret.unreadable", 400, "Name a readable file, or pipe the secret in; it must be UTF-8 text.");
+    /// The passphrase is too short to guard a key for years.
+    PASSPHRASE_SHORT = ("passphrase.too-short", 400, "Give at least 12 characters; six random words are easy to keep.");
     /// The command's output could not be written.
     OUTPUT_FAILED = ("output.failed", 500, "Check the place that stdout leads to; what the command did on the server is done.");
 }

@@ -69,18 +69,17 @@ pub(crate) struct Globals {
         display_order = 103
     )]
     pub(crate) ca_file: Option<PathBuf>,
-    /// Tenant to work in
+    /// Tenant to work in [default: default]
     #[arg(
         long,
         global = true,
         env = "SIGNET_TENANT",
         hide_env_values = true,
         value_name = "TENANT",
-        default_value = "default",
         help_heading = "Global options",
         display_order = 104
     )]
-    pub(crate) tenant: String,
+    pub(crate) tenant: Option<String>,
     /// How data is written to stdout, and errors to stderr
     #[arg(
         short,
@@ -117,7 +116,15 @@ pub(super) const PATH_VARIABLES: [(&str, &str); 3] =
 /// Environment variables whose values are text.
 pub(super) const TEXT_VARIABLES: [&str; 5] = ["SIGNET_SERVER", "SIGNET_TENANT", "SIGNET_OUTPUT", "SIGNET_YES", "SIGNET_QUIET"];
 
+/// The tenant that is meant when none is named.
+const DEFAULT_TENANT: &str = "default";
+
 impl Globals {
+    /// The tenant to work in.
+    pub(crate) fn tenant(&self) -> &str {
+        self.tenant.as_deref().unwrap_or(DEFAULT_TENANT)
+    }
+
     /// The data directory, given or not.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.data_dir.clone().unwrap_or_else(|| PathBuf::from("./signet-data"))

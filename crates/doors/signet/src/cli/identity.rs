@@ -74,7 +74,7 @@ fn label(text: &str) -> Result<(String, String), String> {
 
 pub(crate) fn run(globals: &Globals, args: &IdentityArgs) -> Outcome {
     let client = globals.client()?;
-    let (out, tenant) = (globals.out(), globals.tenant.as_str());
+    let (out, tenant) = (globals.out(), globals.tenant());
     runtime::client(async {
         match &args.verb {
             IdentityVerb::Create { name, kind, labels } => {

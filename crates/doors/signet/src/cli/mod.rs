@@ -3,6 +3,8 @@
 
 mod api_token;
 mod audit;
+mod ca;
+mod cert;
 mod compat;
 mod completions;
 mod config;
@@ -18,6 +20,7 @@ mod list;
 mod openapi;
 mod operator;
 mod output;
+mod output_file;
 mod runtime;
 mod secret;
 mod serve;
@@ -39,6 +42,7 @@ use globals::Format;
 pub(crate) use globals::Globals;
 pub(crate) use operator::REASONS as OPERATOR_REASONS;
 pub(crate) use output::Output;
+pub(crate) use output_file::REASONS as OUTPUT_FILE_REASONS;
 pub(crate) use verify::REASONS as VERIFY_REASONS;
 
 const EXAMPLES: &str = "\
@@ -48,6 +52,7 @@ Examples:
   signet identity create dev-1 --kind device --tenant acme
   printf %s \"$PW\" | signet credential create basic bob --identity dev-1 --password-stdin --tenant acme
   printf %s \"$PW\" | signet credential check bob@acme --password-stdin
+  signet cert issue --csr dev-1.csr --identity dev-1 --out-cert dev-1.pem --tenant acme
   signet audit list --tenant acme
 
 Exit codes: 0 ok, 1 internal, 2 usage, 3 refused, 4 not found, 5 conflict, 6 invalid input,
@@ -72,6 +77,8 @@ enum Command {
     Identity(identity::IdentityArgs),
     Credential(credential::CredentialArgs),
     EndpointToken(endpoint_token::EndpointTokenArgs),
+    Cert(cert::CertArgs),
+    Ca(ca::CaArgs),
     ApiToken(api_token::ApiTokenArgs),
     Audit(audit::AuditArgs),
     Operator(operator::OperatorArgs),
@@ -105,6 +112,8 @@ fn run(cli: &Cli) -> Outcome {
         Command::Identity(args) => identity::run(globals, args),
         Command::Credential(args) => credential::run(globals, args),
         Command::EndpointToken(args) => endpoint_token::run(globals, args),
+        Command::Cert(args) => cert::run(globals, args),
+        Command::Ca(args) => ca::run(globals, args),
         Command::ApiToken(args) => api_token::run(globals, args),
         Command::Audit(args) => audit::run(globals, args),
         Command::Operator(args) => operator::run(globals, args),

@@ -8,7 +8,7 @@ use signet_crypto::password::PasswordError;
 use signet_crypto::{PASSWORD_TOO_LONG, Secret};
 use signet_model::Refusal;
 
-use super::failure::{Failure, SECRET_MISSING, SECRET_UNREADABLE};
+use super::failure::{Failure, PASSPHRASE_SHORT, SECRET_MISSING, SECRET_UNREADABLE};
 
 /// More than any password that is accepted, so that a longer one is refused with its own reason.
 const LONGEST: u64 = 64 * 1024;
@@ -94,6 +94,42 @@ impl EndpointTokenSource {
         let whence = format!("file {}", path.display());
         let file = std::fs::File::open(path).map_err(|e| unreadable(&whence, &e))?;
         read_from(file).map(Some).map_err(|e| unreadable(&whence, &e))
+    }
+}
+
+/// The passphrase of a ceremony, if there is to be one.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CeremonyPassphrase {
+    /// Seal the root's key under the passphrase on stdin, of at least 12 characters; one line end at its end is dropped
+    #[arg(long, conflicts_with = "passphrase_file")]
+    passphrase_stdin: bool,
+    /// Seal the root's key under the passphrase in a file. Without both it is not sealed
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+/// A passphrase that guards a root for decades is not short.
+const SHORTEST_PASSPHRASE: usize = 12;
+
+impl CeremonyPassphrase {
+    /// Reads the passphrase, if one is given.
+    pub(crate) fn read(&self) -> Result<Option<Secret>, Failure> {
+        let unreadable =
+            |whence: &str, why: &dyn std::fmt::Display| Failure::new(&SECRET_UNREADABLE, format!("the passphrase {whence}: {why}"));
+        let read = if self.passphrase_stdin {
+            read_from(std::io::stdin().lock()).map_err(|e| unreadable("from stdin", &e))?
+        } else if let Some(path) = &self.passphrase_file {
+            let whence = format!("file {}", path.display());
+            let file = std::fs::File::open(path).map_err(|e| unreadable(&whence, &e))?;
+            read_from(file).map_err(|e| unreadable(&whence, &e))?
+        } else {
+            return Ok(None);
+        };
+        if read.text().chars().count() < SHORTEST_PASSPHRASE {
+            let detail = format!("the passphrase is shorter than {SHORTEST_PASSPHRASE} characters");
+            return Err(Failure::new(&PASSPHRASE_SHORT, detail));
+        }
+        Ok(Some(read.0))
     }
 }
 

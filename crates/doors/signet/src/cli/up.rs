@@ -10,7 +10,7 @@ use crate::lifecycle::{Launch, ListenFlag, Shape, launch};
 
 const EXAMPLES: &str = "\
 Examples:
-  signet up                                        everything in ./signet-data, ports 7443 and 7070
+  signet up                                        everything in ./signet-data, ports 7443, 7070 and 7480
   signet up --data-dir d --any-port -o json        free ports, remembered in d/ports.json
   signet up --listen api=0.0.0.0:7443              reachable from other machines
   signet up --nats nats://127.0.0.1:4222           on a real message bus
@@ -31,7 +31,7 @@ pub(crate) struct UpArgs {
 /// Where to listen; the same for `up` and `serve`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ListenArgs {
-    /// Address of a listener (api, management), repeatable
+    /// Address of a listener (api, management, revocation), repeatable
     #[arg(long, value_name = "NAME=HOST:PORT")]
     listen: Vec<ListenFlag>,
     /// Free ports for all other listeners, remembered in DIR/ports.json and taken again

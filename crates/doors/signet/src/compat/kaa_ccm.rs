@@ -8,11 +8,10 @@ use std::time::Duration;
 use signet_db::{DatabaseConfig, Postgres};
 use signet_model::{Refusal, ReplicaId};
 
-use super::COMPAT_UNSUPPORTED;
 use super::keys::{CcmKeys, Hidden, KeyEntry, SslMode};
-use super::{nats_urls, security, source};
+use super::{nats_urls, security, source, x509};
 use crate::config::{Address, CONFIG_VALUE, Count, DatabaseUrl, SecretUrl, Settings, apply_environment};
-use crate::lifecycle::{SealPlace, Shape};
+use crate::lifecycle::{AuthoritySeal, SealPlace, Shape};
 
 /// Where the original looks for its file when `APP_CONFIG_PATH` says nothing.
 const DEFAULT_FILE: &str = "/srv/ccm/service-config.yml";
@@ -56,11 +55,6 @@ pub(crate) fn read(variables: &BTreeMap<OsString, OsString>) -> Result<DropIn, R
 fn translate(keys: &CcmKeys, path: &Path, mut warnings: Vec<String>) -> Result<DropIn, Refusal> {
     let wrong =
         |key: &str, why: &str| Refusal::new(&CONFIG_VALUE, format!("{} (or its environment variable): key `{key}`: {why}", path.display()));
-    if keys.x509_enabled {
-        let detail = format!("{}: key `kaa.x509.enabled` is true, and this build has no certificates as credentials", path.display());
-        return Err(Refusal::new(&COMPAT_UNSUPPORTED, detail)
-            .with_fix("Set `kaa.x509.enabled` to false, or leave CCM in place for tenants that authenticate by certificate."));
-    }
     let nats = nats_urls::parse(&keys.nats_urls.0).map_err(|why| wrong("nats.urls", why))?;
     let mut settings = Settings::default();
     settings.listen.api = Address { host: "0.0.0.0".to_owned(), port: u16::try_from(keys.port.0).unwrap_or(u16::MAX) };
@@ -76,16 +70,20 @@ fn translate(keys: &CcmKeys, path: &Path, mut warnings: Vec<String>) -> Result<D
     settings.kaa.cm_instance = keys.cm_instance.clone();
     settings.kaa.ep_token_length = Count(token_length(keys, &mut warnings));
     let tenant_manager_secret = security::apply(keys, &mut settings, &mut warnings);
+    let custody_secret = x509::apply(keys, &mut settings, &mut warnings)?;
     let replica = match &keys.replica {
         Some(name) => Some(ReplicaId::named(&name.0).map_err(|error| wrong("service.instance.replica.id", &error.to_string()))?),
         None => None,
     };
     let shape = Shape {
         one_listener: true,
+        certificates: keys.x509_enabled,
         drain_deadline: Duration::from_secs(keys.graceful_shutdown.0.into()),
         replica,
         nats_login: nats.login,
         seal: SealPlace::Database,
+        authority_seal: AuthoritySeal::PlatformKey,
+        custody_secret,
         tenant_manager_secret,
         // Without a Tenant Manager nobody else would make the tenant of the file.
         first_tenant: keys.tenant_manager_url.is_none().then(|| keys.default_tenant.clone()),
@@ -223,11 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_build_cannot_do_is_refused_by_its_key() {
-        let refusal = of("kaa: {x509: {enabled: true}}\n").map(drop).unwrap_err();
-        assert_eq!((refusal.reason.code, refusal.reason.exit() as u8), ("compat.unsupported", 6));
-        assert!(refusal.detail.contains("`kaa.x509.enabled`"), "{}", refusal.detail);
-        assert!(of("kaa: {x509: {enabled: false, vault: {url: 'http://vault'}}, security.enabled: false}\n").unwrap().warnings.is_empty());
+    fn an_address_that_is_none_is_refused_by_its_key() {
         let refusal = of("nats.urls: http://u:canary@x\n").map(drop).unwrap_err();
         assert!(refusal.detail.contains("`nats.urls`") && !refusal.detail.contains("canary"), "{}", refusal.detail);
     }

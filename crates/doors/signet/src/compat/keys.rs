@@ -4,12 +4,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 use signet_model::TenantId;
 use zeroize::Zeroizing;
 
-use crate::config::{Count, HttpUrl, Instance, Raw, Set, Setting, quoted, words, wrong};
+use crate::config::{Count, HttpUrl, Instance, Raw, Set, Setting, VaultAuth, quoted, words, wrong};
 
 words! {
     /// How PostgreSQL is talked to, as libpq names it.
@@ -22,6 +23,54 @@ words! {
         VerifyCa = "verify-ca",
         /// And with the name that was asked for.
         VerifyFull = "verify-full",
+    }
+}
+
+words! {
+    /// The form of certificates, by the names of the original's file.
+    CcmProfile: "\"default\" or \"kaa\"" {
+        /// For clients only.
+        Default = "default",
+        /// As the original's.
+        Kaa = "kaa",
+    }
+}
+
+/// A length of time as Go writes it, such as `8760h` or `1h30m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GoSpan(pub(crate) Duration);
+
+impl GoSpan {
+    /// Zero and more than 100 years are refused.
+    fn parse(text: &str) -> Option<Self> {
+        const LONGEST: Duration = Duration::from_secs(86_400 * 36_525);
+        let mut total = Duration::ZERO;
+        let mut rest = text;
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+            let (number, behind) = rest.split_at(digits);
+            let (unit, millis): (&str, u64) =
+                [("ms", 1), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)].into_iter().find(|(unit, _)| behind.starts_with(unit))?;
+            let part = Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(millis)?);
+            total = total.checked_add(part)?;
+            rest = behind.get(unit.len()..)?;
+        }
+        (!total.is_zero() && total <= LONGEST).then_some(Self(total))
+    }
+}
+
+impl Setting for GoSpan {
+    const WANTED: &'static str = "a length of time such as \"8760h\" or \"1h30m\" (ms, s, m, h)";
+    const EXAMPLE: &'static str = "\"8760h\"";
+
+    fn read(raw: &Raw) -> Option<Self> {
+        Self::parse(raw.text()?)
+    }
+
+    fn toml(&self) -> Option<String> {
+        let seconds = self.0.as_secs();
+        let whole_hours = self.0.subsec_millis() == 0 && seconds.checked_rem(3_600) == Some(0);
+        Some(quoted(&if whole_hours { format!("{}h", seconds / 3_600) } else { format!("{}ms", self.0.as_millis()) }))
     }
 }
 
@@ -177,8 +226,34 @@ keys! {
     security_ca_file in "kaa.security.tls.ca-file": Option<PathBuf> = None;
     /// The tenant of `kaa.security.issuer`, and of everybody when security is off.
     default_tenant in "kaa.security.default-tenant": TenantId = kaa();
-    /// Certificates as credentials: this build has none, so `true` ends the start.
+    /// Certificates as credentials, their authorities, and their revocation lists on port 7480.
     x509_enabled in "kaa.x509.enabled": bool = false;
+    /// Certificate of the platform's authority as PEM; wanted with `kaa.x509.enabled`.
+    x509_ca_cert_file in "kaa.x509.ca.cert-file": Option<PathBuf> = None;
+    /// Its private key as PEM, mode 0600.
+    x509_ca_key_file in "kaa.x509.ca.key-file": Option<PathBuf> = None;
+    /// Vault or OpenBao, which then keeps the keys of the tenants' authorities; without it they lie in PostgreSQL, sealed under a key
+    /// that follows from the platform authority's.
+    vault_url in "kaa.x509.vault.url": Option<HttpUrl> = None;
+    /// What is shown at the login there: the token, or the secret id of `approle`.
+    vault_token in "kaa.x509.vault.token": Option<Hidden> = None;
+    /// How to log in there.
+    vault_auth in "kaa.x509.vault.auth-method": VaultAuth = VaultAuth::Token;
+    /// The role to log in as: of `kubernetes`, or the role id of `approle`.
+    vault_role in "kaa.x509.vault.role": Option<String> = None;
+    /// Path of the PKI mounts; each tenant's is below it.
+    vault_mount_prefix in "kaa.x509.vault.mount-prefix": String = "pki/kaa".to_owned();
+    /// The namespace there.
+    vault_namespace in "kaa.x509.vault.namespace": Option<String> = None;
+    /// Authorities that its certificate comes from; else the system's.
+    vault_ca_file in "kaa.x509.vault.ca-file": Option<PathBuf> = None;
+    /// Life of a certificate when none is asked for.
+    x509_default_ttl in "kaa.x509.default-ttl": GoSpan = GoSpan(Duration::from_secs(8_760 * 3_600));
+    /// The longest that can be asked for.
+    x509_max_ttl in "kaa.x509.max-ttl": GoSpan = GoSpan(Duration::from_secs(87_600 * 3_600));
+    /// `default`: P-256, client authentication only, no DNS name. `kaa`: as the original, RSA with both usages and the common name as a
+    /// DNS name.
+    x509_profile in "kaa.x509.profile": CcmProfile = CcmProfile::Default;
 }
 
 /// The tenant that Kaa's own installation has.
@@ -188,5 +263,20 @@ fn kaa() -> TenantId {
 }
 
 /// Keys of the original that mean nothing here, and why; they are taken without a word, as is everything below them.
-pub(crate) const WITHOUT_EFFECT: &[(&str, &str)] =
-    &[("kaa.x509", "read only with `kaa.x509.enabled`"), ("kaa.tekton", "CCM takes nothing from Tekton")];
+pub(crate) const WITHOUT_EFFECT: &[(&str, &str)] = &[("kaa.tekton", "CCM takes nothing from Tekton")];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_read_as_go_writes_them() {
+        for (text, seconds) in [("8760h", 31_536_000), ("1h30m", 5_400), ("90m", 5_400), ("1m500ms", 60)] {
+            assert_eq!(GoSpan::parse(text).unwrap().0.as_secs(), seconds, "{text}");
+        }
+        for bad in ["", "0h", "1.5h", "-1h", "1d", "h", "10", "876601h", "99999999999999999999h"] {
+            assert_eq!(GoSpan::parse(bad), None, "{bad}");
+        }
+        assert_eq!(GoSpan::parse("1h30m").unwrap().toml().unwrap(), "\"5400000ms\"");
+    }
+}

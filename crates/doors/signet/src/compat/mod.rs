@@ -6,14 +6,10 @@ mod keys;
 mod nats_urls;
 mod security;
 mod source;
+mod x509;
 mod yaml;
 
 pub(crate) use kaa_ccm::{DropIn, read as read_kaa_ccm};
 pub(crate) use keys::KeyEntry;
 #[cfg(test)]
 pub(crate) use keys::{CcmKeys, WITHOUT_EFFECT, variable};
-
-signet_model::reasons! {
-    /// The original's configuration asks for what this build cannot do.
-    COMPAT_UNSUPPORTED = ("compat.unsupported", 400, "Change the key that is named, or leave the original in place.");
-}

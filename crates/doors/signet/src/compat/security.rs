@@ -14,7 +14,7 @@ const OWN_NETWORKS: [&str; 7] = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "
 pub(super) fn apply(keys: &CcmKeys, settings: &mut Settings, warnings: &mut Vec<String>) -> Option<Secret> {
     settings.security.enabled = keys.security_enabled;
     settings.security.default_tenant = keys.default_tenant.clone();
-    let own = Networks(OWN_NETWORKS.iter().filter_map(|network| network.parse().ok()).collect());
+    let own = own_networks();
     let (oidc, manager) = (&mut settings.oidc, &mut settings.tenant_manager);
     (oidc.allow_networks, oidc.allow_plain_http) = (own.clone(), true);
     (manager.allow_networks, manager.allow_plain_http) = (own, true);
@@ -42,6 +42,11 @@ pub(super) fn apply(keys: &CcmKeys, settings: &mut Settings, warnings: &mut Vec<
         warnings.push(detail.to_owned());
     }
     None
+}
+
+/// The networks of a cluster.
+pub(super) fn own_networks() -> Networks {
+    Networks(OWN_NETWORKS.iter().filter_map(|network| network.parse().ok()).collect())
 }
 
 #[cfg(test)]

@@ -153,8 +153,7 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_told_by_name_and_change_nothing() {
-        let text =
-            "logging:\n  level: debug\nkaa:\n  postgresql:\n    hots: x\n  x509:\n    vault:\n      url: y\n  tekton.enabled: true\n";
+        let text = "logging:\n  level: debug\nkaa:\n  postgresql:\n    hots: x\n  tekton:\n    url: y\n  tekton.enabled: true\n";
         let (keys, warnings) = read_both(text, &[]).unwrap();
         assert_eq!(keys, CcmKeys::default());
         assert_eq!(warnings.len(), 2, "{warnings:?}");

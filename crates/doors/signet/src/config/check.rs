@@ -5,12 +5,14 @@ use std::path::Path;
 
 use signet_model::Refusal;
 
-use super::{CONFIG_VALUE, DatabaseUrl, Role, Settings};
+use super::{CONFIG_VALUE, CustodyKind, DatabaseUrl, Role, Setting as _, Settings, Span, VaultAuth};
 use crate::{database, message_bus};
 
 /// Refuses what `signet serve` would refuse for the settings alone.
 pub(crate) fn check(settings: &Settings) -> Result<(), Refusal> {
     listeners(settings)?;
+    authority(settings)?;
+    custody(settings)?;
     pair("tls.cert_file", settings.tls.cert_file.is_some(), "tls.key_file", settings.tls.key_file.is_some())?;
     if let DatabaseUrl::Postgres(_) = &settings.database.url {
         let configuration = database::configuration(settings, Path::new("."));
@@ -22,14 +24,59 @@ pub(crate) fn check(settings: &Settings) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The listeners that roles bind, each at an address of its own. Port 0 asks for a free one, each time another.
 fn listeners(settings: &Settings) -> Result<(), Refusal> {
     let listen = &settings.listen;
-    // Port 0 asks for a free one, twice for two.
-    if settings.process.roles.has(Role::Api) && listen.api == listen.management && listen.api.port != 0 {
-        let detail = format!("`listen.api` and `listen.management` are both {}", listen.api);
-        return Err(Refusal::new(&CONFIG_VALUE, detail).with_fix("Give each listener an address of its own."));
+    let mut bound = vec![("listen.management", &listen.management)];
+    if settings.process.roles.has(Role::Api) {
+        bound.extend([("listen.api", &listen.api), ("listen.revocation", &listen.revocation)]);
+    }
+    for (n, (one, address)) in bound.iter().enumerate() {
+        let same = bound.iter().take(n).find(|(_, other)| other == address && address.port != 0);
+        if let Some((other, _)) = same {
+            let detail = format!("`{one}` and `{other}` are both {address}");
+            return Err(Refusal::new(&CONFIG_VALUE, detail).with_fix("Give each listener an address of its own."));
+        }
     }
     Ok(())
+}
+
+fn authority(settings: &Settings) -> Result<(), Refusal> {
+    let authority = &settings.authority;
+    let (certificate, key) = (authority.platform_cert_file.is_some(), authority.platform_key_file.is_some());
+    pair("authority.platform_cert_file", certificate, "authority.platform_key_file", key)?;
+    if authority.platform_chain_file.is_some() && !certificate {
+        let detail = "`authority.platform_chain_file` is given and `authority.platform_cert_file` is not";
+        return Err(Refusal::new(&CONFIG_VALUE, detail).with_fix("Name the certificate that the chain stands above, and its key."));
+    }
+    if authority.default_ttl.0 > authority.max_ttl.0 {
+        let detail =
+            format!("`authority.default_ttl` is {} and `authority.max_ttl` is {}", shown(authority.default_ttl), shown(authority.max_ttl));
+        return Err(Refusal::new(&CONFIG_VALUE, detail).with_fix("Make the default no longer than the longest."));
+    }
+    Ok(())
+}
+
+fn shown(span: Span) -> String {
+    span.toml().unwrap_or_default()
+}
+
+fn custody(settings: &Settings) -> Result<(), Refusal> {
+    let custody = &settings.custody;
+    let missing = |key: &str, why: &str| {
+        Err(Refusal::new(&CONFIG_VALUE, format!("{why}, and `{key}` is not given")).with_fix(format!("Give `{key}`.")))
+    };
+    match (custody.kind, custody.auth) {
+        (CustodyKind::Software, _) => Ok(()),
+        (CustodyKind::Vault, _) if custody.url.is_none() => missing("custody.url", "`custody.kind` is \"vault\""),
+        (CustodyKind::Vault, VaultAuth::Token | VaultAuth::AppRole) if custody.token_file.is_none() => {
+            missing("custody.token_file", &format!("`custody.auth` is \"{}\"", custody.auth.as_str()))
+        }
+        (CustodyKind::Vault, VaultAuth::AppRole | VaultAuth::Kubernetes) if custody.role.is_none() => {
+            missing("custody.role", &format!("`custody.auth` is \"{}\"", custody.auth.as_str()))
+        }
+        (CustodyKind::Vault, VaultAuth::Token | VaultAuth::AppRole | VaultAuth::Kubernetes) => Ok(()),
+    }
 }
 
 fn pair(one: &str, has_one: bool, other: &str, has_other: bool) -> Result<(), Refusal> {
@@ -64,6 +111,17 @@ mod tests {
             ("[tls]\ncert_file = \"a.pem\"", "config.value-invalid", "`tls.key_file`"),
             ("[tls]\nkey_file = \"a.key\"", "config.value-invalid", "`tls.cert_file`"),
             ("[listen]\napi = \"127.0.0.1:7070\"", "config.value-invalid", "127.0.0.1:7070"),
+            ("[listen]\nrevocation = \"127.0.0.1:7443\"", "config.value-invalid", "`listen.revocation` and `listen.api`"),
+            ("[authority]\nplatform_cert_file = \"a.pem\"", "config.value-invalid", "`authority.platform_key_file`"),
+            ("[authority]\nplatform_chain_file = \"a.pem\"", "config.value-invalid", "`authority.platform_cert_file`"),
+            ("[authority]\ndefault_ttl = \"11d\"\nmax_ttl = \"10d\"", "config.value-invalid", "\"11d\""),
+            ("[custody]\nkind = \"vault\"", "config.value-invalid", "`custody.url`"),
+            ("[custody]\nkind = \"vault\"\nurl = \"https://v\"", "config.value-invalid", "`custody.token_file`"),
+            (
+                "[custody]\nkind = \"vault\"\nurl = \"https://v\"\nauth = \"approle\"\ntoken_file = \"/t\"",
+                "config.value-invalid",
+                "`custody.role`",
+            ),
         ] {
             let refusal = checked(text).unwrap_err();
             assert_eq!((refusal.reason.code, refusal.reason.exit() as u8), (reason, 6), "{text}");
@@ -76,7 +134,9 @@ mod tests {
         for text in [
             "",
             "[listen]\napi = \"127.0.0.1:0\"\nmanagement = \"127.0.0.1:0\"",
-            "roles = [\"worker\"]\n[listen]\napi = \"127.0.0.1:7070\"",
+            "roles = [\"worker\"]\n[listen]\napi = \"127.0.0.1:7070\"\nrevocation = \"127.0.0.1:7070\"",
+            "[custody]\nkind = \"vault\"\nurl = \"https://v\"\nauth = \"kubernetes\"\nrole = \"signet\"",
+            "[authority]\nplatform_cert_file = \"a.pem\"\nplatform_key_file = \"a.key\"\nplatform_chain_file = \"r.pem\"",
             "[nats]\nurl = \"tls://h:4222\"\nuser = \"u\"\npassword_file = \"/nonexistent\"\nca_file = \"/nonexistent\"",
             "[database]\nurl = \"postgres://u:p@h/d?sslmode=verify-full\"\nca_file = \"/nonexistent\"",
         ] {

@@ -75,9 +75,11 @@ words! {
 }
 words! {
     /// Where CA keys and sealing live.
-    CustodyKind: "\"software\" (the only kind in this build)" {
+    CustodyKind: "\"software\" or \"vault\"" {
         /// In this process, sealed at rest by the key file.
         Software = "software",
+        /// In Vault or OpenBao.
+        Vault = "vault",
     }
 }
 

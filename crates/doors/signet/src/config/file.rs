@@ -181,7 +181,9 @@ mod tests {
             ("[password]\nbcrypt_cost = 99999999999999999999", "`password.bcrypt_cost`"),
             ("[database]\nurl = \"mysql://u:topsecret@h\"", "`database.url`"),
             ("[kaa]\nstrict_fsm = 1", "`kaa.strict_fsm`"),
-            ("[custody]\nkind = \"vault\"", "`custody.kind`"),
+            ("[custody]\nkind = \"hsm\"", "`custody.kind`"),
+            ("[authority]\ntenant_ca_key = \"rsa1024\"", "`authority.tenant_ca_key`"),
+            ("[authority]\nrevocation_url = \"https://h\"", "`authority.revocation_url`"),
             ("listen = 1", "`listen`"),
         ] {
             let refusal = refused(text);

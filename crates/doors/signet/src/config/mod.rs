@@ -2,6 +2,7 @@
 //! the nearest known one; nothing is ignored.
 
 mod address;
+mod authority;
 mod callers;
 mod check;
 mod choice;
@@ -15,9 +16,10 @@ mod schema;
 mod value;
 
 pub(crate) use address::{Address, DatabaseUrl, NatsUrl, SecretUrl};
+pub(crate) use authority::{CaKey, CertificateForm, PlainUrl, SERVICE_ACCOUNT_TOKEN, VaultAuth};
 pub(crate) use callers::Issuers;
 pub(crate) use check::check;
-pub(crate) use choice::{LogFormat, LogLevel, Role, words};
+pub(crate) use choice::{CustodyKind, LogFormat, LogLevel, Role, words};
 pub(crate) use environment::apply_environment;
 #[cfg(test)]
 pub(crate) use file::apply_text;
@@ -26,7 +28,7 @@ pub(crate) use layers::{settings_of_serve, settings_of_up};
 pub(crate) use nearest::nearest;
 pub(crate) use outward::{HttpUrl, Networks};
 pub(crate) use sample::{sample, show};
-pub(crate) use schema::{Limits, Oidc, Set, Settings, TenantManager, Tls, Wrong};
+pub(crate) use schema::{Custody, Limits, Oidc, Set, Settings, TenantManager, Tls, Wrong};
 pub(crate) use value::{Count, Instance, Raw, Setting, Span, quoted, wrong};
 
 signet_model::reasons! {

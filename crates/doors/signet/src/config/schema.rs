@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use signet_crypto::sign::KeyType;
 use signet_model::TenantId;
 
 use super::address::{Address, DatabaseUrl, NatsUrl};
+use super::authority::{CaKey, CertificateForm, PlainUrl, VaultAuth};
 use super::callers::Issuers;
 use super::choice::{CustodyKind, LogFormat, LogLevel, Roles};
 use super::outward::{HttpUrl, Networks};
@@ -127,6 +129,8 @@ settings! {
         api: Address = Address::loopback(7443);
         /// Health, readiness and metrics, plain HTTP; keep it off public networks.
         management: Address = Address::loopback(7070);
+        /// Revocation lists and OCSP, plain HTTP; whoever verifies certificates must reach it.
+        revocation: Address = Address::loopback(7480);
     }
     /// The certificate of the API listener. Without files one is made and renewed in the data directory.
     tls in "tls": Tls {
@@ -259,10 +263,51 @@ settings! {
         /// How often it is checked against the truth.
         reconcile_interval: Span = Span(Duration::from_secs(30));
     }
+    /// The certificate authorities: that of the platform, and below it one of each tenant.
+    authority in "authority": Authority {
+        /// The form of client certificates: `device` (client authentication only, no DNS name) or `kaa` (as Kaa's own issues them).
+        profile: CertificateForm = CertificateForm::Device;
+        /// Life of a client certificate when none is asked for.
+        default_ttl: Span = Span(Duration::from_secs(365 * 86_400));
+        /// The longest that can be asked for. No certificate outlives its authority.
+        max_ttl: Span = Span(Duration::from_secs(3_650 * 86_400));
+        /// Key of the authority of each tenant.
+        tenant_ca_key: CaKey = CaKey(KeyType::P256);
+        /// Where verifiers find revocation lists, OCSP and the certificates of authorities: written into every certificate, so it must
+        /// outlive them. Without it: the address of listener `revocation`.
+        revocation_url: Option<PlainUrl> = None;
+        /// Certificate of the platform's authority as PEM, as `signet ca ceremony` makes it. Without files one is made and kept in
+        /// the database.
+        platform_cert_file: Option<PathBuf> = None;
+        /// Its private key as PEM, mode 0600.
+        platform_key_file: Option<PathBuf> = None;
+        /// What stands above it, up to the root, as PEM; without it the platform's authority is the one to trust.
+        platform_chain_file: Option<PathBuf> = None;
+    }
     /// Where keys of authorities and seals live.
     custody in "custody": Custody {
-        /// `software`: in this process, sealed at rest by the key of section `seal`.
+        /// `software`: in this process, sealed at rest by the key of section `seal`. `vault`: keys of tenants' authorities are made in
+        /// Vault or OpenBao and never leave it.
         kind: CustodyKind = CustodyKind::Software;
+        /// Address of Vault or OpenBao.
+        url: Option<HttpUrl> = None;
+        /// How this process logs in there.
+        auth: VaultAuth = VaultAuth::Token;
+        /// The role to log in as: of `kubernetes`, or the role id of `approle`.
+        role: Option<String> = None;
+        /// File of what is shown at the login, mode 0600: the token, the secret id of `approle`, or the service account's token of
+        /// `kubernetes`. Read again at each login.
+        token_file: Option<PathBuf> = None;
+        /// Path of the PKI mounts; each tenant's is below it.
+        mount_prefix: String = "pki/signet".to_owned();
+        /// The namespace in Vault Enterprise or OpenBao.
+        namespace: Option<String> = None;
+        /// Certificates that its must be signed by; without it the system's authorities count.
+        ca_file: Option<PathBuf> = None;
+        /// Networks that it may be in, beside public addresses and this machine.
+        allow_networks: Networks = Networks(Vec::new());
+        /// Let `http` be spoken with it, too; on this machine it always may.
+        allow_plain_http: bool = false;
     }
     /// Log lines, on stderr.
     log in "log": Log {

@@ -22,7 +22,7 @@ pub(super) async fn all(patient: &Patient<'_>) -> Vec<Check> {
 
 /// Without a server only the ports can be looked at: whether a start would find them free.
 fn without_server(patient: &Patient<'_>) -> Check {
-    let taken: Vec<String> = [&patient.settings.listen.api, &patient.settings.listen.management]
+    let taken: Vec<String> = [&patient.settings.listen.api, &patient.settings.listen.management, &patient.settings.listen.revocation]
         .into_iter()
         .filter(|address| {
             std::net::TcpListener::bind((address.host.as_str(), address.port)).is_err_and(|e| e.kind() == std::io::ErrorKind::AddrInUse)

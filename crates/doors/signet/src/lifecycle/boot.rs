@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::data_dir::DataDir;
 use super::health::Health;
 use super::house::House;
-use super::listeners::{self, API, HTTP, Listeners, MANAGEMENT};
+use super::listeners::{self, API, HTTP, Listeners, MANAGEMENT, REVOCATION};
 use super::notify::Notifier;
 use super::ports::Addresses;
 use super::reasons::DATA_DIR_UNUSABLE;
@@ -102,6 +102,9 @@ pub(crate) async fn lay(launch: &Launch) -> Result<Foundation, Refusal> {
         wanted.push((API, &settings.listen.api));
     }
     wanted.push(if launch.shape.one_listener { (HTTP, &settings.listen.api) } else { (MANAGEMENT, &settings.listen.management) });
+    if launch.shape.certificates && settings.process.roles.has(Role::Api) {
+        wanted.push((REVOCATION, &settings.listen.revocation));
+    }
     let mut addresses = Addresses::choose(&wanted, &launch.flags, launch.any_port, data.path())?;
     let names: Vec<&'static str> = wanted.iter().map(|(name, _)| *name).collect();
     let held = listeners::bind(&addresses, &names).await?;
@@ -206,6 +209,11 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
+    /// Sorts a refusal: what is unavailable may come back.
+    pub(crate) fn of(refusal: Refusal) -> Self {
+        if refusal.reason.status == 503 { Self::Passing(refusal) } else { Self::Lasting(refusal) }
+    }
+
     /// What it is, for those who do not wait.
     pub(crate) fn refusal(self) -> Refusal {
         match self {

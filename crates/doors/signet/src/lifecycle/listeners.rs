@@ -18,6 +18,8 @@ use super::ports::Addresses;
 pub(crate) const API: &str = "api";
 /// Name of the listener of health and metrics.
 pub(crate) const MANAGEMENT: &str = "management";
+/// Name of the listener of revocation lists and OCSP.
+pub(crate) const REVOCATION: &str = "revocation";
 /// Name of the one listener of a drop-in: both, without TLS.
 pub(crate) const HTTP: &str = "http";
 
@@ -68,8 +70,8 @@ impl Held {
             let (name, site) = (listener.name(), Site::starting(Arc::clone(entropy)));
             let (mode, limits) = match (name, tls) {
                 (API, Some(config)) => (TlsMode::Tls(Arc::clone(config)), Limits::default()),
-                // Behind an ingress every connection comes from the same address.
-                (HTTP, _) => {
+                // Behind an ingress or a cache every connection comes from the same address.
+                (HTTP | REVOCATION, _) => {
                     (TlsMode::Plain, Limits { max_connections_per_address: Limits::default().max_connections, ..Limits::default() })
                 }
                 _ => (TlsMode::Plain, Limits::management()),
@@ -100,6 +102,7 @@ impl Listeners {
                 name: match *name {
                     API => "listener api",
                     HTTP => "listener http",
+                    REVOCATION => "listener revocation",
                     _ => "listener management",
                 },
                 ok: watch.is_open(),

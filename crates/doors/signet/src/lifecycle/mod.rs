@@ -1,9 +1,12 @@
 //! A server's life, the same for `up` and `serve`: hold the data directory, bind, wait for the database, wire the rooms, say that
 //! it is ready, run, drain.
 
+mod api;
 mod boot;
 mod callers;
+mod certificates;
 mod credentials;
+mod custody;
 mod data_dir;
 mod files;
 mod first_start;
@@ -34,13 +37,15 @@ use crate::config::Settings;
 
 pub(crate) use boot::{Trouble, seal_key_file};
 pub(crate) use callers::outbound as issuers_client;
+#[cfg(test)]
+pub(crate) use certificates::unopened as unopened_authority;
 pub(crate) use data_dir::{holder, make as make_data_dir, mode_for_others};
 pub(crate) use first_start::keep as keep_operator_token;
 pub(crate) use hardening::may_lock_all;
 pub(crate) use ports::ListenFlag;
 pub(crate) use reasons::REASONS;
 pub(crate) use seal::{missing as seal_key_missing, open_seal_key};
-pub(crate) use shape::{SealPlace, Shape};
+pub(crate) use shape::{AuthoritySeal, SealPlace, Shape};
 
 use signals::{Signals, Wish};
 

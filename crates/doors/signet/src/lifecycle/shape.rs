@@ -15,6 +15,8 @@ const FIRST_TENANT: &str = "default";
 pub(crate) struct Shape {
     /// REST and management share the one listener `http`, without TLS, instead of `api` and `management`.
     pub(crate) one_listener: bool,
+    /// Whether there are certificates: authorities, and the listener of their revocation lists.
+    pub(crate) certificates: bool,
     /// How long running exchanges have when the end begins.
     pub(crate) drain_deadline: Duration,
     /// The name of this replica in events; none: made anew.
@@ -23,6 +25,10 @@ pub(crate) struct Shape {
     pub(crate) nats_login: Option<NatsLogin>,
     /// Where the seal key lies when no file is named.
     pub(crate) seal: SealPlace,
+    /// What seals the keys of tenants' authorities in the database.
+    pub(crate) authority_seal: AuthoritySeal,
+    /// What is shown at the login of Vault, where the settings name no file of it.
+    pub(crate) custody_secret: Option<Secret>,
     /// The tenant to make when it is not there.
     pub(crate) first_tenant: Option<TenantId>,
     /// The client's secret for the Tenant Manager, where the settings name no file of it.
@@ -40,15 +46,27 @@ pub(crate) enum SealPlace {
     Database,
 }
 
+/// What seals the keys of tenants' authorities in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuthoritySeal {
+    /// The key that seals everything.
+    House,
+    /// A key that follows from that of the platform's authority, which all replicas hold.
+    PlatformKey,
+}
+
 impl Shape {
     /// That of `up` and `serve`.
     pub(crate) fn own() -> Self {
         Self {
             one_listener: false,
+            certificates: true,
             drain_deadline: DRAIN_DEADLINE,
             replica: None,
             nats_login: None,
             seal: SealPlace::DataDir,
+            authority_seal: AuthoritySeal::House,
+            custody_secret: None,
             first_tenant: FIRST_TENANT.parse().ok(),
             tenant_manager_secret: None,
             transient: false,

@@ -194,7 +194,8 @@ fn names(address: &Address) -> ServerNames {
     names
 }
 
-fn host_name() -> Option<String> {
+/// The name of this machine, where it has one.
+pub(super) fn host_name() -> Option<String> {
     let system = rustix::system::uname();
     let name = system.nodename().to_str().ok()?;
     Some(name.to_owned()).filter(|name| !name.is_empty() && name != "(none)")
