@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod canaries;
+mod ceremony;
+mod certificates;
 mod command_line;
 mod compat;
 mod corpus;
