@@ -83,7 +83,7 @@ CREATE INDEX certificate_newest ON certificate (tenant, intended_at, id) WHERE i
 CREATE INDEX certificate_newest_of_identity ON certificate (tenant, identity, intended_at, id)
     WHERE issued_at IS NOT NULL AND identity IS NOT NULL;
 CREATE INDEX certificate_newest_named ON certificate (tenant, common_name, intended_at, id) WHERE issued_at IS NOT NULL;
-CREATE INDEX certificate_expiry ON certificate (tenant, not_after, id, state, profile) WHERE issued_at IS NOT NULL;
+CREATE INDEX certificate_expiry ON certificate (tenant, not_after, id, state, profile, issued_at) WHERE issued_at IS NOT NULL;
 CREATE INDEX certificate_expiry_of_all ON certificate (not_after, id) WHERE issued_at IS NOT NULL;
 CREATE INDEX certificate_fingerprint ON certificate (fingerprint) WHERE fingerprint IS NOT NULL;
 CREATE INDEX certificate_key ON certificate (spki_sha256);

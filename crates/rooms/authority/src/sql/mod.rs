@@ -6,6 +6,8 @@ pub(crate) mod expiry;
 pub(crate) mod inventory;
 pub(crate) mod ocsp;
 pub(crate) mod partition;
+#[cfg(test)]
+mod plans;
 pub(crate) mod platform_ca;
 pub(crate) mod status;
 pub(crate) mod tenant_ca;

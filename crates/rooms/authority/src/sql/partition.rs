@@ -131,13 +131,13 @@ fn place(after: Option<&PartitionKey>) -> (&str, i64, i64) {
     after.map_or(("", 0, 0), |key| (key.tenant.as_str(), key.generation, key.number))
 }
 
-/// The next partitions behind `after` with changes that no CRL holds yet.
+/// The next partitions behind `after` with changes that no CRL holds yet. The order of a CROSS JOIN binds SQLite: the few partitions
+/// first, not the many CAs.
 pub(crate) fn changed(after: Option<&PartitionKey>, limit: u32) -> Statement {
     let (tenant, generation, number) = place(after);
     Statement::new(
-        "SELECT p.tenant, p.generation, p.number FROM crl_partition p \
-         JOIN tenant_ca a ON a.tenant = p.tenant AND a.generation = p.generation \
-         WHERE p.changed <> p.published AND (p.tenant, p.generation, p.number) > ($1, $2, $3) \
+        "SELECT p.tenant, p.generation, p.number FROM crl_partition p CROSS JOIN tenant_ca a \
+         WHERE a.tenant = p.tenant AND a.generation = p.generation AND p.changed <> p.published AND (p.tenant, p.generation, p.number) > ($1, $2, $3) \
          AND a.state IN ('active', 'superseded', 'tainted', 'retiring') ORDER BY p.tenant, p.generation, p.number LIMIT $4",
         params![tenant, generation, number, limit],
     )
@@ -148,9 +148,8 @@ pub(crate) fn due(before: Timestamp, after: Option<&(Timestamp, PartitionKey)>, 
     let (tenant, generation, number) = place(after.map(|(_, key)| key));
     let end = after.map_or(Timestamp::from_micros(i64::MIN), |(end, _)| *end);
     Statement::new(
-        "SELECT p.tenant, p.generation, p.number, p.next_update FROM crl_partition p \
-         JOIN tenant_ca a ON a.tenant = p.tenant AND a.generation = p.generation \
-         WHERE p.next_update < $1 AND p.next_update IS NOT NULL AND (p.next_update, p.tenant, p.generation, p.number) > ($2, $3, $4, $5) \
+        "SELECT p.tenant, p.generation, p.number, p.next_update FROM crl_partition p CROSS JOIN tenant_ca a \
+         WHERE a.tenant = p.tenant AND a.generation = p.generation AND p.next_update < $1 AND p.next_update IS NOT NULL AND (p.next_update, p.tenant, p.generation, p.number) > ($2, $3, $4, $5) \
          AND a.state IN ('active', 'superseded', 'tainted', 'retiring') \
          ORDER BY p.next_update, p.tenant, p.generation, p.number LIMIT $6",
         params![before, end, tenant, generation, number, limit],

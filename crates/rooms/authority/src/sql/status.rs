@@ -28,14 +28,14 @@ pub(crate) fn move_one(tenant: &TenantId, id: &CredentialId, to: CredentialState
     )
 }
 
-/// The same for many at once; `ids` is a JSON array of their ids.
+/// The same for many at once; `ids` is a JSON array of their ids. A `+` keeps SQLite from an index over the whole tenant.
 pub(crate) fn mark_partitions(tenant: &TenantId, ids: &str, to: CredentialState) -> Statement {
     Statement::new(
         Sql::Pair {
             sqlite: "UPDATE crl_partition SET changed = changed + 1 WHERE (tenant, generation, number) IN \
                      (SELECT c.tenant, c.generation, c.partition FROM certificate c \
-                     WHERE c.id IN (SELECT value FROM json_each($1)) AND c.tenant = $2 AND c.state <> $3 \
-                     AND c.state IN ('Inactive', 'Active', 'Suspended') AND NOT (c.state = 'Inactive' AND $3 = 'Active')) AND {ok}",
+                     WHERE c.id IN (SELECT value FROM json_each($1)) AND +c.tenant = $2 AND +c.state <> $3 \
+                     AND +c.state IN ('Inactive', 'Active', 'Suspended') AND NOT (c.state = 'Inactive' AND $3 = 'Active')) AND {ok}",
             postgres: "UPDATE crl_partition SET changed = changed + 1 WHERE (tenant, generation, number) IN \
                        (SELECT c.tenant, c.generation, c.partition FROM certificate c \
                        WHERE c.id IN (SELECT json_array_elements_text($1::text::json)) AND c.tenant = $2 AND c.state <> $3 \
@@ -50,8 +50,8 @@ pub(crate) fn move_many(tenant: &TenantId, ids: &str, to: CredentialState, reaso
     Statement::new(
         Sql::Pair {
             sqlite: "UPDATE certificate SET state = $1, state_since = $2, revocation_reason = $3, version = version + 1 \
-                     WHERE id IN (SELECT value FROM json_each($4)) AND tenant = $5 \
-                     AND state IN ('Inactive', 'Active', 'Suspended') AND {ok}",
+                     WHERE id IN (SELECT value FROM json_each($4)) AND +tenant = $5 \
+                     AND +state IN ('Inactive', 'Active', 'Suspended') AND {ok}",
             postgres: "UPDATE certificate SET state = $1, state_since = $2, revocation_reason = $3, version = version + 1 \
                        WHERE id IN (SELECT json_array_elements_text($4::text::json)) AND tenant = $5 \
                        AND state IN ('Inactive', 'Active', 'Suspended') AND {ok}",
