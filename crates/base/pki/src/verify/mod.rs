@@ -3,6 +3,7 @@
 
 mod diagnosis;
 mod error;
+mod extensions;
 mod rules;
 
 use std::cell::Cell;

@@ -3,9 +3,9 @@
 use signet_crypto::sign::SignatureAlgorithm;
 use signet_model::{Timestamp, log_text};
 
-use super::{PathError, PathFault, Place, Purpose};
+use super::{PathError, PathFault, Place, Purpose, extensions};
 use crate::lint::view::View;
-use crate::{CaCertificate, PublicKey, algorithm, certificate_facts, oid, time};
+use crate::{CaCertificate, PublicKey, Serial, algorithm, certificate_facts, oid, time};
 
 /// keyUsage: the bits of the first byte.
 const DIGITAL_SIGNATURE: u8 = 0x80;
@@ -35,6 +35,9 @@ pub(super) fn leaf(view: &View<'_>, at: Timestamp, purpose: Purpose) -> Result<(
     }
     if !purpose.allowed_by(view.purposes()) {
         return refuse(PathFault::Purpose, format!("its extendedKeyUsage lacks {}", oid::name(purpose.oid())));
+    }
+    if view.subject.attributes().iter().any(|attribute| attribute.text().is_none()) {
+        return refuse(PathFault::Names, "a part of its subject is no text, or not in the encoding that it states".to_owned());
     }
     // A name that is cut at a NUL by one reader and not by another is two names (CVE-2026-47778).
     let in_subject =
@@ -93,6 +96,14 @@ fn common(place: Place, view: &View<'_>, at: Timestamp) -> Result<(), PathError>
     if view.inner_algorithm.raw != view.outer_algorithm.raw {
         return refuse(PathFault::Malformed, "the algorithm inside differs from the one outside".to_owned());
     }
+    match Serial::from_der_bytes(view.serial) {
+        Err(error) => return refuse(PathFault::Malformed, error.to_string()),
+        // Two spellings of one number would be two certificates to whoever compares bytes.
+        Ok(serial) if serial.to_der_bytes() != view.serial => {
+            return refuse(PathFault::Malformed, "its serial number is not as short as it can be".to_owned());
+        }
+        Ok(_) => {}
+    }
     let date = |element, which: &str| {
         time::read(element).map_err(|fault| PathError::of(place, view, PathFault::Malformed, format!("its {which} date: {fault}")))
     };
@@ -106,6 +117,9 @@ fn common(place: Place, view: &View<'_>, at: Timestamp) -> Result<(), PathError>
     for (index, extension) in view.extensions.iter().enumerate() {
         if view.extensions.iter().take(index).any(|other| other.oid == extension.oid) {
             return refuse(PathFault::Malformed, format!("the extension {} stands in it twice", oid::name(extension.oid)));
+        }
+        if !extensions::well_formed(extension.oid, extension.value) {
+            return refuse(PathFault::Malformed, format!("the extension {} cannot be read", oid::name(extension.oid)));
         }
         if extension.critical && !UNDERSTOOD.contains(&extension.oid) {
             return refuse(PathFault::CriticalExtension, format!("the critical extension {} is not understood", oid::name(extension.oid)));

@@ -3,12 +3,14 @@
 mod corpus;
 mod crl;
 mod der;
+mod differential;
 mod field_cases;
 mod house;
 mod inspect;
 mod issuance;
 mod issue;
 mod lints;
+mod mutate;
 mod names;
 mod ocsp;
 mod openssl;

@@ -4,6 +4,7 @@
 mod address;
 mod authority;
 mod callers;
+#[cfg(not(fuzzing))]
 mod check;
 mod choice;
 mod environment;
@@ -18,10 +19,12 @@ mod value;
 pub(crate) use address::{Address, DatabaseUrl, NatsUrl, SecretUrl};
 pub(crate) use authority::{CaKey, CertificateForm, PlainUrl, SERVICE_ACCOUNT_TOKEN, VaultAuth};
 pub(crate) use callers::Issuers;
+// The fuzz target has the parser without the rest of the binary.
+#[cfg(not(fuzzing))]
 pub(crate) use check::check;
 pub(crate) use choice::{CustodyKind, LogFormat, LogLevel, Role, words};
 pub(crate) use environment::apply_environment;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use file::apply_text;
 pub(crate) use file::{apply_file, read_text};
 pub(crate) use layers::{settings_of_serve, settings_of_up};
