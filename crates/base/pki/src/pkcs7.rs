@@ -1,4 +1,5 @@
-//! PKCS#7 with certificates only (RFC 5652 section 5, the degenerate form that EST and Windows use): made and read.
+//! PKCS#7 with certificates only (RFC 5652 section 5, the degenerate form that EST and Windows use): made in DER; read in DER, or
+//! with the indefinite lengths that streaming writers leave around the certificates.
 
 use rustls_pki_types::CertificateDer;
 
@@ -9,6 +10,9 @@ use crate::tlv::{self, Reader};
 pub const LONGEST_PKCS7: usize = 1024 * 1024;
 /// The most certificates that are read.
 pub const MOST_PKCS7_CERTIFICATES: usize = 256;
+
+/// How deep indefinite lengths may be nested.
+const DEEPEST: usize = 8;
 
 /// id-signedData, 1.2.840.113549.1.7.2.
 const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
@@ -40,7 +44,7 @@ pub fn pkcs7_certs_only(certificates: &[CertificateDer<'_>]) -> Vec<u8> {
 }
 
 impl Pkcs7 {
-    /// Reads a PKCS#7 file in DER of at most 1 MiB and 256 certificates. Content, signers and revocation lists are passed over.
+    /// Reads a PKCS#7 file of at most 1 MiB and 256 certificates. Content, signers and revocation lists are passed over.
     ///
     /// # Errors
     /// [`PkiError::Malformed`] for what is none.
@@ -48,7 +52,11 @@ impl Pkcs7 {
         if der.len() > LONGEST_PKCS7 {
             return Err(PkiError::malformed(WHAT, format!("it is longer than {LONGEST_PKCS7} bytes")));
         }
-        let mut content = Reader::only(der, tlv::SEQUENCE, WHAT)?.inner();
+        let (converted, rest) = definite(der, DEEPEST)?;
+        if !rest.is_empty() {
+            return Err(PkiError::malformed(WHAT, "something follows it"));
+        }
+        let mut content = Reader::only(&converted, tlv::SEQUENCE, WHAT)?.inner();
         if content.expect(tlv::OID, WHAT)?.body != SIGNED_DATA {
             return Err(PkiError::malformed(WHAT, "it holds no signed data"));
         }
@@ -94,6 +102,29 @@ impl Pkcs7 {
     }
 }
 
+/// The first element of `bytes` with a definite length wherever the length was indefinite (X.690 section 8.1.3.6), and what follows
+/// it. Elements with a definite length are taken over as they are, certificates byte for byte.
+fn definite(bytes: &[u8], depth: usize) -> Result<(Vec<u8>, &[u8]), PkiError> {
+    let mut rest = match bytes {
+        [tag, 0x80, rest @ ..] if tag & 0x20 != 0 => rest,
+        _ => {
+            let element = Reader::new(bytes).any()?;
+            return Ok((element.raw.to_vec(), bytes.get(element.raw.len()..).unwrap_or_default()));
+        }
+    };
+    let depth = depth.checked_sub(1).ok_or_else(|| PkiError::malformed(WHAT, "it is nested too deeply"))?;
+    let mut body = Vec::new();
+    loop {
+        if let [0, 0, after @ ..] = rest {
+            let tag = bytes.first().copied().unwrap_or_default();
+            return Ok((tlv::element(tag, &body), after));
+        }
+        let (inner, after) = definite(rest, depth)?;
+        body.extend_from_slice(&inner);
+        rest = after;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +140,21 @@ mod tests {
         assert!(der.ends_with(&[0x31, 0x00]));
         let read = Pkcs7::parse(&der).unwrap();
         assert_eq!((read.certificates(), read.signers()), (&[certificate][..], 0));
+    }
+
+    #[test]
+    fn indefinite_lengths_around_the_certificate_are_read() {
+        let certificate = CertificateDer::from([&[0x30, 0x82, 0x01, 0xc4][..], &[0; 452]].concat());
+        let head = b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80\x30\x80\x02\x01\x01\x31\x00\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\xa0\x80";
+        let tail = b"\x00\x00\x31\x00\x00\x00\x00\x00\x00\x00";
+        let ber = [&head[..], &certificate, tail].concat();
+        assert_eq!(Pkcs7::parse(&ber).unwrap().certificates(), [certificate]);
+        for cut in 0..ber.len() {
+            assert!(Pkcs7::parse(&ber[..cut]).is_err(), "{cut}");
+        }
+        assert!(Pkcs7::parse(&[ber, vec![0]].concat()).is_err());
+        let deep = [vec![0x30, 0x80].repeat(1000), vec![0; 2000]].concat();
+        assert!(Pkcs7::parse(&deep).unwrap_err().to_string().contains("too deeply"));
     }
 
     #[test]

@@ -106,6 +106,10 @@ fn der(bytes: &[u8]) -> Result<Shown, PkiError> {
     if bytes.len() > longest {
         return Err(PkiError::malformed("the file", format!("it is longer than {longest} bytes")));
     }
+    // Only PKCS#7 is read with indefinite lengths.
+    if bytes.get(1) == Some(&0x80) {
+        return pkcs7(bytes);
+    }
     let mut outer = Reader::only(bytes, tlv::SEQUENCE, "the file")?.inner();
     if outer.peek() == Some(tlv::OID) {
         return pkcs7(bytes);
