@@ -137,7 +137,8 @@ class DropIn(Signet):
     def __init__(self, directory, nats_url, settings=""):
         self.directory = directory
         self.binary = pathlib.Path(needed("SIGNET_BIN")).resolve()
-        database = urllib.parse.urlsplit(fresh_database())
+        self.database = fresh_database()
+        database = urllib.parse.urlsplit(self.database)
         (directory / "service-config.yml").write_text(
             f"service:\n  instance:\n    name: ccm\nserver:\n  port: 0\nkaa:\n  postgresql:\n    host: {database.hostname}\n"
             f"    port: {database.port}\n    database: {database.path[1:]}\n    username: {database.username}\n    password: '{database.password}'\n"
@@ -145,11 +146,17 @@ class DropIn(Signet):
         )
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("SIGNET_")}
         self.environment.update(APP_CONFIG_PATH=str(directory / "service-config.yml"), NATS_URLS=nats_url, NO_COLOR="1")
+        # Both replicas are on one machine, where a fixed port has room for one.
+        self.environment.update(SIGNET_LISTEN__REVOCATION="127.0.0.1:0")
         self.log = directory / "signet.log"
         self.process, self.ready = self.start("compat", "kaa-ccm", "--data-dir", directory / "d")
         self.second, second_ready = self.start("compat", "kaa-ccm")
         self.bases = ["http://" + ready["listeners"]["http"].replace("0.0.0.0", "127.0.0.1") for ready in (self.ready, second_ready)]
         self.environment["SIGNET_DATA_DIR"] = str(directory / "d")
+
+    def query(self, sql):
+        """What psql says, bare."""
+        return subprocess.run(["psql", "-X", "-q", "-t", "-A", "-d", self.database, "-c", sql], check=True, capture_output=True, text=True).stdout
 
     def stop(self):
         return max(ended(self.second), ended(self.process), key=abs)

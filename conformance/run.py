@@ -7,6 +7,7 @@ import traceback
 
 import cap_basic
 import ccm_rest
+import ccm_x509
 import ecap
 from kaa_cloud import KaaCloud
 from kit import DropIn, NatsServer, Report, Signet, scratch
@@ -51,6 +52,19 @@ def rest_of_ccm(report):
     shutil.rmtree(directory, ignore_errors=True)
 
 
+def certificates_of_ccm(report):
+    """The same with a platform CA: certificates over REST and over the bus."""
+    name = "certificates in the place of CCM"
+    print(f"-- {name}", flush=True)
+    directory = scratch()
+    nats_server, cloud, platform = NatsServer(directory), KaaCloud(directory, ["t-a", "t-b"]), ccm_x509.Platform(directory)
+    ccm = DropIn(directory, nats_server.url, cloud.security() + platform.section())
+    run(report, name, ccm, ccm_x509.run(report, ccm, cloud, platform, nats_server.url))
+    cloud.stop()
+    nats_server.stop()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 def main():
     report = Report()
     for name, suite, production, settings in SUITES:
@@ -63,6 +77,7 @@ def main():
         nats_server.stop()
         shutil.rmtree(directory, ignore_errors=True)
     rest_of_ccm(report)
+    certificates_of_ccm(report)
     print(f"{report.passed} passed, {report.failed} failed")
     return 1 if report.failed or not report.passed else 0
 
