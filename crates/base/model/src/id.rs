@@ -123,6 +123,11 @@ prefixed_id!(
     "atk"
 );
 prefixed_id!(
+    /// A foreign CA that a tenant trusts.
+    AnchorId,
+    "anc"
+);
+prefixed_id!(
     /// An event of the outbox; the `correlationId` of a Kaa event. A repeat keeps it.
     EventId,
     "evt"

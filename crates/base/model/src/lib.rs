@@ -28,7 +28,7 @@ pub use feed::{
     AfterAnswer, AfterRequest, FEED_AFTER_SUBJECT, FEED_SUBJECT, FeedBatch, FeedFormatError, Lineage, Position, SignedMessage,
     StandingChange, feed_name,
 };
-pub use id::{ApiTokenId, CredentialId, EventId, IdFormatError, IdentityId, ReplicaId, TraceId};
+pub use id::{AnchorId, ApiTokenId, CredentialId, EventId, IdFormatError, IdentityId, ReplicaId, TraceId};
 pub use log_text::log_text;
 pub use name::{ApplicationName, EndpointId, IdentityName, NameError, TenantId, Username};
 pub use reason::{ExitCode, Reason, Refusal, kinds};

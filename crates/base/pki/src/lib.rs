@@ -75,5 +75,5 @@ pub use subject_name::{MOST_SUBJECT_NAMES, SubjectName};
 pub use validity::Validity;
 pub use verify::{
     Anchor, LONGEST_CHAIN, MOST_CHAIN_CERTIFICATES, PATH_REASONS, PathError, PathFault, PathVerifier, Place, Purpose, VerifiedChain,
-    check_responder, v1_leaf_of,
+    check_link, check_responder, v1_leaf_of,
 };

@@ -6,7 +6,7 @@ use std::fmt;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use signet_model::{
-    ApiTokenId, ApplicationName, CredentialId, CredentialKind, CredentialState, Enabled, EndpointId, EventId, IdentityId, IdentityKind,
+    AnchorId, ApiTokenId, ApplicationName, CredentialId, CredentialKind, CredentialState, Enabled, EndpointId, EventId, IdentityId, IdentityKind,
     IdentityName, Position, ReplicaId, TenantId, Timestamp, TraceId, Username,
 };
 use tokio_postgres::types::private::BytesMut;
@@ -145,6 +145,7 @@ from_texts!(
     IdentityName,
     CredentialId,
     ApiTokenId,
+    AnchorId,
     EventId,
     ReplicaId,
     TraceId,

@@ -311,7 +311,8 @@ impl AuthorityRoom {
         stored.map(|()| Attempt::Done(Box::new(issued)))
     }
 
-    async fn refuse_compromised(&self, spki_sha256: &[u8; 32]) -> Result<(), Refusal> {
+    /// Refuses a key that was reported, with when that was.
+    pub(crate) async fn refuse_compromised(&self, spki_sha256: &[u8; 32]) -> Result<(), Refusal> {
         match sql::one(&self.db, certificate::compromised(spki_sha256), |row| row.time(0)).await? {
             None => Ok(()),
             Some(since) => Err(Refusal::new(&KEY_COMPROMISED, format!("this public key was reported as compromised at {since}"))),
@@ -402,7 +403,13 @@ impl AuthorityRoom {
     ) -> Result<(), Refusal> {
         for _ in 0..ATTEMPTS {
             let write = stored(intent, leaf, CredentialState::Inactive, birth.identity.as_ref(), birth.made_at);
-            let mut change = Change::new(intent.record(scope, "certificate.issue")).expecting(Expect::write(write, 1));
+            let change = Change::new(intent.record(scope, "certificate.issue"));
+            let mut change = if leaf.serial == intent.serial {
+                change.expecting(Expect::guard(certificate::still_intended(intent), 1)).effecting(write)
+            } else {
+                // A serial number that the mount drew may be taken, however unlikely that is.
+                change.expecting(Expect::write(write, 1))
+            };
             for name in names {
                 change = change.effecting(certificate::name(intent, name));
             }

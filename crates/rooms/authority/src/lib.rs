@@ -6,6 +6,7 @@
 
 mod addresses;
 mod alarms;
+mod anchors;
 mod bundle;
 mod ca;
 mod cleanup;
@@ -15,6 +16,7 @@ mod crl;
 mod custody;
 mod forecast;
 mod idempotency;
+mod import;
 mod intent;
 mod inventory;
 mod issue;
@@ -48,6 +50,7 @@ mod vault_ca;
 mod vault_found;
 mod vault_issue;
 mod vault_revocations;
+mod vouching;
 mod wanted;
 
 pub use alarms::EXPIRING_SUBJECT;

@@ -7,7 +7,7 @@ use rustls_pki_types::CertificateDer;
 use signet_crypto::sign::SigningKey;
 use signet_custody::secret_file::{self, Links};
 use signet_model::{Refusal, Timestamp};
-use signet_pki::{CaCertificate, LeafFacts, PrivateKey, pem};
+use signet_pki::{CaCertificate, PrivateKey, check_link, pem};
 
 use crate::reasons::{CA_CHAIN_BROKEN, CA_EXPIRES_TOO_SOON, CA_FILE_UNREADABLE, CA_PATHLEN_TOO_SHORT};
 use crate::sql::platform_ca::StoredPlatform;
@@ -81,7 +81,7 @@ fn ordered(own: &CaCertificate, mut above: Vec<CaCertificate>) -> Result<Vec<CaC
     above.retain(|certificate| certificate.der() != own.der());
     while !above.is_empty() {
         let below = chain.last().unwrap_or(own);
-        let next = above.iter().position(|certificate| names_issuer(below, certificate));
+        let next = above.iter().position(|certificate| check_link(below, certificate).is_ok());
         let Some(next) = next else {
             let detail = format!("no certificate in it issued `{}`", below.subject().canonical().as_str());
             return Err(Refusal::new(&CA_CHAIN_BROKEN, detail));
@@ -94,11 +94,6 @@ fn ordered(own: &CaCertificate, mut above: Vec<CaCertificate>) -> Result<Vec<CaC
         }
     }
     Ok(chain)
-}
-
-/// Whether the certificate names the key of the other one as that of its issuer.
-fn names_issuer(below: &CaCertificate, above: &CaCertificate) -> bool {
-    LeafFacts::read(below.der()).is_ok_and(|facts| facts.names_issuer(above))
 }
 
 fn unreadable(path: &Path, why: impl std::fmt::Display) -> Refusal {

@@ -25,8 +25,8 @@ signet_model::reasons! {
     CERTIFICATE_NOT_ALLOWED = ("certificate.not-allowed", 422, "Ask for what the rules of the tenant allow, or let an owner change them: `signet cert rules`.");
     /// A certificate of that issuer and serial number is known already.
     CERTIFICATE_KNOWN = ("certificate.known", 409, "Look for it with `signet cert list --serial SERIAL`; a certificate is the credential of one tenant.");
-    /// No trust anchor of the tenant vouches for the certificate.
-    CERTIFICATE_UNTRUSTED = ("certificate.untrusted", 422, "Add the CA that issued it, and the names that it may vouch for: `signet ca anchor add`.");
+    /// The trust anchor that issued the certificate may not vouch for a name in it.
+    CERTIFICATE_UNTRUSTED = ("certificate.untrusted", 422, "See what the anchor may vouch for with `signet ca anchor show ID`; a platform operator adds it anew with other names.");
     /// The public key was reported as compromised: nothing is issued for it any more.
     KEY_COMPROMISED = ("key.compromised", 422, "Make another key; this one is refused for good, for every tenant.");
     /// Too many keys are being made at once.
@@ -35,8 +35,10 @@ signet_model::reasons! {
     RANDOM_UNAVAILABLE = ("random.unavailable", 503, "The machine's random source fails; nothing is issued until it works.");
     /// The tenant has no such trust anchor.
     ANCHOR_NOT_FOUND = ("anchor.not-found", 404, "Check the id with `signet ca anchor list`, and the tenant with `--tenant`.");
-    /// The tenant has that trust anchor, or one of that name.
-    ANCHOR_EXISTS = ("anchor.exists", 409, "Choose another name, or remove the one that is there: `signet ca anchor remove ID`.");
+    /// The tenant has that trust anchor already.
+    ANCHOR_EXISTS = ("anchor.exists", 409, "Look at it with `signet ca anchor list`, or remove it first: `signet ca anchor delete ID`.");
+    /// The tenant has as many trust anchors as it may have.
+    ANCHOR_TOO_MANY = ("anchor.too-many", 409, "Remove one that is no longer needed: `signet ca anchor delete ID`.");
     /// The certificate cannot be a trust anchor.
-    ANCHOR_INVALID = ("anchor.invalid", 422, "Give the certificate of a CA that is valid now, and names of the forms that the documentation has.");
+    ANCHOR_INVALID = ("anchor.invalid", 422, "Give the certificate of a foreign CA that is valid now, and names as `dns:DOMAIN`, `uri:PREFIX`, `ip:NETWORK`, `email:DOMAIN` or `cn:NAME`.");
 }

@@ -48,6 +48,7 @@ CREATE UNIQUE INDEX tenant_ca_active ON tenant_ca (tenant) WHERE state = 'active
 CREATE UNIQUE INDEX tenant_ca_next ON tenant_ca (tenant) WHERE state IN ('pending', 'prepared');
 CREATE UNIQUE INDEX tenant_ca_ski ON tenant_ca (ski) WHERE ski IS NOT NULL;
 CREATE INDEX tenant_ca_expiry ON tenant_ca (not_after, tenant, generation);
+CREATE INDEX tenant_ca_subject ON tenant_ca (subject);
 CREATE INDEX tenant_ca_in_state ON tenant_ca (state, tenant, generation);
 ";
 
@@ -74,6 +75,7 @@ CREATE TABLE certificate (
     intended_at       {int8} NOT NULL,
     issued_at         {int8},
     identity          {text_c},
+    anchor            {text_c},
     version           {int8} NOT NULL
 ) {strict};
 CREATE UNIQUE INDEX certificate_serial ON certificate (issuer_dn, serial_decimal);
@@ -87,6 +89,8 @@ CREATE INDEX certificate_expiry ON certificate (tenant, not_after, id, state, pr
 CREATE INDEX certificate_expiry_of_all ON certificate (not_after, id) WHERE issued_at IS NOT NULL;
 CREATE INDEX certificate_fingerprint ON certificate (fingerprint) WHERE fingerprint IS NOT NULL;
 CREATE INDEX certificate_key ON certificate (spki_sha256);
+CREATE INDEX certificate_of_anchor ON certificate (tenant, anchor, id) WHERE anchor IS NOT NULL;
+CREATE INDEX certificate_foreign ON certificate (tenant, serial_decimal) WHERE generation = 0;
 CREATE INDEX certificate_orphaned ON certificate (not_after, id) WHERE state = 'orphaned';
 CREATE INDEX certificate_intended ON certificate (intended_at, id) WHERE state = 'intended';
 
@@ -154,7 +158,6 @@ const RULES: &str = r"
 CREATE TABLE anchor (
     tenant        {text_c} NOT NULL,
     id            {text_c} PRIMARY KEY,
-    name          {text_c} NOT NULL,
     subject       {text_c} NOT NULL,
     certificate   {bytes} NOT NULL,
     fingerprint   {bytes} NOT NULL,
@@ -165,7 +168,6 @@ CREATE TABLE anchor (
     created_at    {int8} NOT NULL,
     version       {int8} NOT NULL
 ) {strict};
-CREATE UNIQUE INDEX anchor_name ON anchor (tenant, name);
 CREATE UNIQUE INDEX anchor_certificate ON anchor (tenant, fingerprint);
 CREATE INDEX anchor_newest ON anchor (tenant, created_at, id);
 

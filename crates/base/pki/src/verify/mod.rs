@@ -251,6 +251,18 @@ fn v1_link(view: &View<'_>, leaf: &CertificateDer<'_>, number: usize, anchor: &C
     rules::anchor(number, anchor, at, 0)
 }
 
+/// Whether `authority` issued `below`, itself an authority's: the name and the signature of one link, nothing else.
+///
+/// # Errors
+/// [`PathError`] with what is wrong.
+pub fn check_link(below: &CaCertificate, authority: &CaCertificate) -> Result<(), PathError> {
+    let view = certificate_facts::bounded(below.der()).map_err(|error| PathError::unreadable(Place::Leaf, &error))?;
+    if view.issuer.der() != authority.subject().der() {
+        return Err(PathError::unknown_issuer(Place::Leaf, &view));
+    }
+    diagnosis::link(Place::Leaf, &view, below.der(), Place::Anchor(0), authority.subject(), authority.spki())
+}
+
 /// Checks a delegate's certificate for OCSP answers (RFC 6960 section 4.2.2.2): issued by the authority itself, with the purpose, in
 /// its dates.
 ///

@@ -100,7 +100,7 @@ impl From<CertificateRow> for CertificateAnswer {
 
 /// A certificate with its names and itself
 #[derive(Debug, Serialize, ToSchema)]
-struct WholeCertificate {
+pub(super) struct WholeCertificate {
     #[serde(flatten)]
     facts: CertificateAnswer,
     /// Its alternative names as `KIND:VALUE`

@@ -1,6 +1,7 @@
 //! The room's routes, one file per noun, and here what they share. Handlers read the request into checked values, call the domain,
 //! and write the answer; nothing is decided here.
 
+mod anchors;
 mod ca;
 mod certificates;
 mod forecast;
@@ -22,10 +23,15 @@ use crate::AuthorityRoom;
 const LONGEST_SPAN: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 pub(crate) fn routes(room: &Arc<AuthorityRoom>) -> Vec<Route> {
-    [certificates::routes(room), inventory::routes(room), forecast::routes(room), ca::routes(room), rules::routes(room)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let parts = [
+        certificates::routes(room),
+        inventory::routes(room),
+        forecast::routes(room),
+        ca::routes(room),
+        rules::routes(room),
+        anchors::routes(room),
+    ];
+    parts.into_iter().flatten().collect()
 }
 
 /// A certificate as PEM.

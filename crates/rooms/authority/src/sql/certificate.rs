@@ -59,6 +59,12 @@ pub(crate) fn compromised(spki_sha256: &[u8; 32]) -> Statement {
     Statement::new("SELECT since FROM compromised_key WHERE spki_sha256 = $1", params![spki_sha256])
 }
 
+/// Guard: the intent is still one. Beside it the certificate and its credential are stored in one statement on PostgreSQL, which
+/// takes one compare-and-set, the credential's.
+pub(crate) fn still_intended(intent: &Intent) -> Statement {
+    Statement::new("SELECT 1 FROM certificate WHERE id = $1 AND tenant = $2 AND state = 'intended'", params![&intent.id, &intent.tenant])
+}
+
 /// The certificate is there: the intent becomes it.
 pub(crate) fn store(intent: &Intent, state: &'static str, der: &[u8], identity: Option<&IdentityId>, now: Timestamp) -> Statement {
     Statement::new(

@@ -1,6 +1,7 @@
 //! The room's statements, one file per table, and the rows that they yield. Every statement on a tenant's things names the
 //! tenant. Parameters appear for the first time in the order of their numbers, as SQLite counts them.
 
+pub(crate) mod anchor;
 pub(crate) mod certificate;
 pub(crate) mod expiry;
 pub(crate) mod inventory;

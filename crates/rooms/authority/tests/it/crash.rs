@@ -42,38 +42,45 @@ async fn nothing_is_unknown(house: &House) -> usize {
     orphans.len()
 }
 
+/// Begins to issue, and gives up after so many answers that were waited for; whether it was issued before.
+async fn given_up_after(house: &House, mut left: usize) -> bool {
+    let (scope, remember) = (house.scope("acme"), |_: &signet_authority::Issued| Ok(None));
+    let mut issuing = pin!(house.room.issue(&scope, generated("a"), &remember));
+    let issued = poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        issuing.as_mut().poll(context).map(Some)
+    })
+    .await;
+    issued.is_some_and(|issued| issued.is_ok())
+}
+
 on_both! {
     async fn given_up_at_each_of_its_awaits_it_leaves_nothing_unknown(kind) {
         let mut site = Site::new(kind).await;
-        let (mut ended, mut seen) = (false, BTreeSet::new());
-        for awaits in 0..MOST_AWAITS {
-            let house = House::with(site, usual()).await;
-            let scope = house.scope("acme");
-            {
-                let remember = |_: &signet_authority::Issued| Ok(None);
-                let mut issuing = pin!(house.room.issue(&scope, generated("a"), &remember));
-                let mut left = awaits;
-                // Each await that was answered is a poll; the one after the last that is granted gives up instead.
-                let issued = poll_fn(|context| {
-                    if left == 0 {
-                        return Poll::Ready(None);
-                    }
-                    left -= 1;
-                    issuing.as_mut().poll(context).map(Some)
-                })
-                .await;
-                ended = issued.is_some_and(|issued| issued.is_ok());
+        let mut seen = BTreeSet::new();
+        // How often a task is woken for one await is the runtime's matter, so one round may pass over the place after the intent.
+        for _ in 0..5 {
+            let mut ended = false;
+            for awaits in 0..MOST_AWAITS {
+                let house = House::with(site, usual()).await;
+                ended = given_up_after(&house, awaits).await;
+                // What was handed to the ledger is committed all the same.
+                site = house.end().await;
+                let house = House::with(site, usual()).await;
+                seen.insert(nothing_is_unknown(&house).await);
+                site = house.end().await;
+                if ended {
+                    break;
+                }
             }
-            // What was handed to the ledger is committed all the same.
-            site = house.end().await;
-            let house = House::with(site, usual()).await;
-            seen.insert(nothing_is_unknown(&house).await);
-            site = house.end().await;
-            if ended {
+            assert!(ended, "issuing has more than {MOST_AWAITS} awaits");
+            if seen.len() > 1 {
                 break;
             }
         }
-        assert!(ended, "issuing has more than {MOST_AWAITS} awaits");
         assert!(seen.len() > 1, "no intent was ever left behind: {seen:?}");
     }
 

@@ -1,5 +1,6 @@
 //! The room with a real ledger on both databases.
 
+mod anchors;
 mod cas;
 mod crash;
 mod credentials;
