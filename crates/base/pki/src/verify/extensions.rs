@@ -57,6 +57,24 @@ fn read(id: &[u8], value: &[u8]) -> Result<(), PkiError> {
             }
             Ok(())
         }
+        oid::NAME_CONSTRAINTS => {
+            let mut fields = sequence(value)?;
+            let subtrees = [fields.optional(tlv::context(0))?, fields.optional(tlv::context(1))?];
+            fields.end(WHAT)?;
+            for subtrees in subtrees.iter().flatten() {
+                let mut list = subtrees.inner();
+                while !list.is_empty() {
+                    // The least and the greatest distance, which the standard does not use.
+                    let mut subtree = list.expect(tlv::SEQUENCE, WHAT)?.inner();
+                    subtree.any()?;
+                    subtree.optional(tlv::context_primitive(0))?;
+                    subtree.optional(tlv::context_primitive(1))?;
+                    subtree.end(WHAT)?;
+                }
+            }
+            // An empty one limits nothing (section 4.2.1.10).
+            if subtrees.iter().any(Option::is_some) { Ok(()) } else { refuse() }
+        }
         oid::SUBJECT_KEY_IDENTIFIER => Reader::only(value, tlv::OCTET_STRING, WHAT).map(drop),
         oid::AUTHORITY_KEY_IDENTIFIER => {
             let mut fields = sequence(value)?;
@@ -157,6 +175,7 @@ mod tests {
                 (oid::EXTENDED_KEY_USAGE, b"\x30\x04\x06\x02\x2a\x03"),
                 (oid::SUBJECT_ALT_NAME, b"\x30\x03\x82\x01a"),
                 (oid::AUTHORITY_KEY_IDENTIFIER, b"\x30\x00"),
+                (oid::NAME_CONSTRAINTS, b"\x30\x07\xa0\x05\x30\x03\x82\x01a"),
                 (&[0x2a, 0x03], b"anything"),
             ],
             &[
@@ -174,6 +193,8 @@ mod tests {
                 (oid::SUBJECT_ALT_NAME, b"\x30\x03\x87\x01a"),
                 (oid::SUBJECT_KEY_IDENTIFIER, b"\x05\x00"),
                 (oid::AUTHORITY_KEY_IDENTIFIER, b"\x30\x03\x82\x01\x05"),
+                (oid::NAME_CONSTRAINTS, b"\x30\x00"),
+                (oid::NAME_CONSTRAINTS, b"\x30\x05\xa0\x03\x82\x01a"),
                 (oid::CRL_DISTRIBUTION_POINTS, b"\x30\x02\x31\x00"),
                 (oid::CRL_DISTRIBUTION_POINTS, b"\x30\x02\x30\x00"),
                 (oid::AUTHORITY_INFO_ACCESS, b"\x30\x02\x30\x00"),
