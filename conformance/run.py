@@ -8,6 +8,7 @@ import traceback
 import cap_basic
 import ccm_rest
 import ccm_x509
+import certificates
 import ecap
 from kaa_cloud import KaaCloud
 from kit import DropIn, NatsServer, Report, Signet, scratch
@@ -27,6 +28,8 @@ SUITES = [
     ("endpoint tokens on PostgreSQL", ecap.run, True, ENDPOINT_TOKENS),
     ("basic authentication in the place of CCM", cap_basic.run, DROP_IN, ""),
     ("endpoint tokens in the place of CCM and CM", ecap.run, DROP_IN, CM),
+    ("certificates on the embedded store", certificates.run, False, ""),
+    ("certificates on PostgreSQL", certificates.run, True, ""),
     ("a flood of requests", cap_basic.flood, True, SMALL_QUEUE),
 ]
 
