@@ -230,7 +230,7 @@ fn what_is_wrong_ends_the_start_with_file_and_key() {
         ("kaa: {postgresql: {sslmode: canary}}\n", "config.value-invalid", "kaa.postgresql.sslmode"),
         ("kaa: {postgresql: {url: 'mysql://u:canary@h/d'}}\n", "config.value-invalid", "kaa.postgresql.url"),
         ("nats: {urls: 'http://u:canary@h'}\n", "config.value-invalid", "nats.urls"),
-        ("kaa: {x509: {enabled: true}}\n", "compat.unsupported", "kaa.x509.enabled"),
+        ("kaa: {x509: {enabled: true}}\n", "config.value-invalid", "kaa.x509.ca.cert-file"),
         ("kaa: [broken\n", "config.syntax", "service-config.yml:"),
         ("only words", "config.syntax", "service-config.yml:1"),
         ("a: 1\na: 2\n", "config.syntax", "service-config.yml:"),

@@ -3,6 +3,7 @@
 mod bad_input;
 mod canaries;
 mod ceremony;
+mod certificate_files;
 mod certificates;
 mod command_line;
 mod compat;

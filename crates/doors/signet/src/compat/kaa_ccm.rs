@@ -70,7 +70,10 @@ fn translate(keys: &CcmKeys, path: &Path, mut warnings: Vec<String>) -> Result<D
     settings.kaa.cm_instance = keys.cm_instance.clone();
     settings.kaa.ep_token_length = Count(token_length(keys, &mut warnings));
     let tenant_manager_secret = security::apply(keys, &mut settings, &mut warnings);
-    let custody_secret = x509::apply(keys, &mut settings, &mut warnings)?;
+    let custody_secret = x509::apply(keys, &mut settings, &mut warnings).map_err(|refusal| {
+        let fix = refusal.fix().to_owned();
+        Refusal::new(refusal.reason, format!("{}: {}", path.display(), refusal.detail)).with_fix(fix)
+    })?;
     let replica = match &keys.replica {
         Some(name) => Some(ReplicaId::named(&name.0).map_err(|error| wrong("service.instance.replica.id", &error.to_string()))?),
         None => None,
