@@ -204,4 +204,16 @@ pub struct NewAnchor<'a> {
     /// What names its certificates may hold; empty: any.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub names: &'a [String],
+    /// Whether certificates of version 1 that it issued itself are taken.
+    pub allow_v1_leaf: bool,
+}
+
+/// Makes a certificate of a foreign authority a credential.
+#[derive(Clone, Debug, Serialize)]
+pub struct ForeignCertificate<'a> {
+    /// As PEM: the certificate first, then those between it and the anchor.
+    pub certificate: &'a str,
+    /// Id or name of the identity that it proves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<&'a str>,
 }

@@ -3,8 +3,8 @@
 use crate::api::{PageRequest, page_members, segment, under, with_query};
 use crate::types::{CheckDecision, Page};
 use crate::{
-    Anchor, Authority, AuthorityGenerations, Bundle, Certificate, CertificateCheck, Client, ClientError, Expiry, IssuedCertificate,
-    NewAnchor, NewCertificate, Reconciled, Rotated, Rotation,
+    Anchor, Authority, AuthorityGenerations, Bundle, Certificate, CertificateCheck, Client, ClientError, Expiry, ForeignCertificate,
+    IssuedCertificate, NewAnchor, NewCertificate, Reconciled, Rotated, Rotation,
 };
 
 /// Filters of the list of certificates; what is absent takes everything.
@@ -63,6 +63,11 @@ impl Client {
     /// One certificate, with its text as PEM.
     pub async fn certificate(&self, tenant: &str, id: &str) -> Result<Certificate, ClientError> {
         self.read(&under(tenant, &format!("certificates/{}", segment(id)?))?).await
+    }
+
+    /// Makes a certificate of a foreign authority a credential.
+    pub async fn import_certificate(&self, tenant: &str, foreign: &ForeignCertificate<'_>) -> Result<Certificate, ClientError> {
+        self.send(&under(tenant, "certificates/import")?, foreign).await
     }
 
     /// How many certificates end in each of the coming weeks: 13 of them unless it is said.

@@ -2,6 +2,7 @@
 //! and what would mend it.
 
 mod callers;
+mod certificates;
 mod files;
 mod host;
 mod running;
@@ -63,6 +64,7 @@ pub(crate) async fn examine(patient: &Patient<'_>) -> Vec<Check> {
     checks.extend(files::all(patient));
     checks.extend(storage::all(patient).await);
     checks.extend(callers::all(patient).await);
+    checks.extend(certificates::all(patient).await);
     checks.extend(running::all(patient).await);
     checks
 }

@@ -18,7 +18,7 @@ const APPROLE: &str = "approle";
 const KUBERNETES: &str = "kubernetes";
 
 /// The engine that keeps the keys of tenants' authorities. `secret` is what is shown at the login, where no file holds it.
-pub(super) fn vault(settings: &Custody, secret: Option<&Secret>, entropy: Arc<dyn Entropy>) -> Result<Arc<VaultPki>, Refusal> {
+pub(crate) fn vault(settings: &Custody, secret: Option<&Secret>, entropy: Arc<dyn Entropy>) -> Result<Arc<VaultPki>, Refusal> {
     let missing = |key: &str| Refusal::new(&CONFIG_VALUE, format!("`custody.kind` is \"vault\", and `custody.{key}` is not given"));
     let url = settings.url.as_ref().ok_or_else(|| missing("url"))?;
     let source = || match (secret, &settings.token_file) {

@@ -19,7 +19,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   signet ca anchor add partner-ca.pem --tenant acme
   signet ca anchor list --tenant acme
-  signet ca anchor delete anc_0198c0ffee000000000000000000abcd --yes --tenant acme";
+  signet ca anchor remove anc_0198c0ffee000000000000000000abcd --yes --tenant acme";
 
 /// Foreign authorities whose certificates are taken too
 #[derive(Args, Debug)]
@@ -35,9 +35,13 @@ enum AnchorVerb {
     Add {
         /// File of its certificate as PEM, `-` for stdin
         file: PathBuf,
-        /// What its certificates may name, repeatable: dns:DOMAIN, uri:PREFIX, ip:NETWORK or email:DOMAIN; without it: anything
+        /// What its certificates may name, repeatable: dns:DOMAIN, uri:PREFIX, ip:NETWORK, email:DOMAIN or cn:NAME, where a `*` at
+        /// the end stands for more; without it: anything
         #[arg(long, value_name = "KIND:NAME")]
         name: Vec<String>,
+        /// Take certificates of version 1 that it issued itself, as old walks of OpenSSL made them
+        #[arg(long)]
+        allow_v1_leaf: bool,
     },
     /// List them, newest first
     #[command(after_help = "Example:\n  signet ca anchor list --tenant acme")]
@@ -52,8 +56,8 @@ enum AnchorVerb {
         id: String,
     },
     /// Take its certificates no longer; asks first
-    #[command(after_help = "Example:\n  signet ca anchor delete anc_0198c0ffee000000000000000000abcd --yes --tenant acme")]
-    Delete {
+    #[command(after_help = "Example:\n  signet ca anchor remove anc_0198c0ffee000000000000000000abcd --yes --tenant acme")]
+    Remove {
         /// Its id
         id: String,
     },
@@ -61,23 +65,26 @@ enum AnchorVerb {
 
 pub(super) fn run(globals: &Globals, args: &AnchorArgs) -> Outcome {
     let (out, tenant) = (globals.out(), globals.tenant());
-    if let AnchorVerb::Delete { id } = &args.verb {
-        confirm_consequence(globals, &format!("Deleting anchor {id} of tenant {tenant}"), "refuses every certificate of it")?;
+    if let AnchorVerb::Remove { id } = &args.verb {
+        confirm_consequence(globals, &format!("Removing anchor {id} of tenant {tenant}"), "revokes every credential that it vouched for")?;
     }
     let client = globals.client()?;
     runtime::client(async {
         match &args.verb {
-            AnchorVerb::Add { file, name } => {
+            AnchorVerb::Add { file, name, allow_v1_leaf } => {
                 let bytes = read_input(file)?;
                 let text = decode_text(&bytes).map_err(|fault| Failure::new(&FILE_UNREADABLE, format!("{}: {fault}", file.display())))?;
-                out.data(&client.create_anchor(tenant, &NewAnchor { certificate: text, names: name }).await?, shown)?;
+                out.data(
+                    &client.create_anchor(tenant, &NewAnchor { certificate: text, names: name, allow_v1_leaf: *allow_v1_leaf }).await?,
+                    shown,
+                )?;
             }
             AnchorVerb::List { paging } => {
                 let page = paging.collect(async |page| client.anchors(tenant, &page).await).await?;
                 out.data(&page, listed)?;
             }
             AnchorVerb::Show { id } => out.data(&client.anchor(tenant, id).await?, shown)?,
-            AnchorVerb::Delete { id } => client.delete_anchor(tenant, id).await?,
+            AnchorVerb::Remove { id } => client.delete_anchor(tenant, id).await?,
         }
         Ok(ExitCode::Ok)
     })

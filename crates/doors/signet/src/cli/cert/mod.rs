@@ -2,6 +2,7 @@
 //! without a server.
 
 mod check;
+mod import;
 mod inspected;
 mod issue;
 mod lint;
@@ -15,6 +16,7 @@ use signet_client::Transition;
 use signet_model::ExitCode;
 
 use self::check::CheckArgs;
+use self::import::ImportArgs;
 use self::issue::IssueArgs;
 pub(super) use self::issue::read_input;
 use self::lint::LintArgs;
@@ -72,6 +74,9 @@ enum CertVerb {
         #[arg(long, value_name = "N")]
         weeks: Option<u32>,
     },
+    /// Make a certificate of a foreign authority a credential
+    #[command(after_help = import::EXAMPLES)]
+    Import(ImportArgs),
     /// What may be certified in the tenant
     #[command(after_help = rules::EXAMPLES)]
     Rules(RulesArgs),
@@ -96,6 +101,7 @@ pub(crate) fn run(globals: &Globals, args: &CertArgs) -> Outcome {
         CertVerb::Lint(args) => lint::run(globals, args),
         CertVerb::Check(args) => check::run(globals, args),
         CertVerb::Forecast { weeks } => list::forecast(globals, *weeks),
+        CertVerb::Import(args) => import::run(globals, args),
         CertVerb::Rules(args) => rules::run(globals, args),
         CertVerb::Suspend(m) => moved(globals, m, Transition::Suspend),
         CertVerb::Resume(m) => moved(globals, m, Transition::Resume),
