@@ -117,6 +117,20 @@ async def run(report, ccm, cloud, platform, nats_url):
     twice = [correlation for correlation, answers in gateway.answers.items() if len(answers) > 1]
     report.equal("every request was answered once", twice, [])
     await gateway.close()
+    after_a_restart(report, ccm, platform, tokens[a], made)
+
+
+def after_a_restart(report, ccm, platform, token, made):
+    """The tenant's authority and its key come back from the database and the platform's files alone, in both replicas."""
+    report.equal("both replicas end well", ccm.restart(), 0)
+    end = time.monotonic() + 30
+    while (answers := [call(base, "POST", X509, token) for base in ccm.bases]) and {a.status for a in answers} != {201} and time.monotonic() < end:
+        time.sleep(0.2)
+    report.equal("both issue after a restart", [answer.status for answer in answers], [201, 201])
+    chains = [answer.json()["certificateChain"] for answer in answers]
+    before = certificates(made["certificateChain"])[1]
+    report.equal("by the authority of before", {certificates(chain)[1] for chain in chains}, {before})
+    report.check("and what they issue verifies", all(platform.verifies(chain) for chain in chains), chains)
 
 
 async def known(report, base, tokens):

@@ -149,10 +149,21 @@ class DropIn(Signet):
         # Both replicas are on one machine, where a fixed port has room for one.
         self.environment.update(SIGNET_LISTEN__REVOCATION="127.0.0.1:0")
         self.log = directory / "signet.log"
-        self.process, self.ready = self.start("compat", "kaa-ccm", "--data-dir", directory / "d")
+        self.open()
+
+    def open(self):
+        self.process, self.ready = self.start("compat", "kaa-ccm", "--data-dir", self.directory / "d")
         self.second, second_ready = self.start("compat", "kaa-ccm")
         self.bases = ["http://" + ready["listeners"]["http"].replace("0.0.0.0", "127.0.0.1") for ready in (self.ready, second_ready)]
-        self.environment["SIGNET_DATA_DIR"] = str(directory / "d")
+        self.environment["SIGNET_DATA_DIR"] = str(self.directory / "d")
+
+    def restart(self):
+        """Both replicas end, and are started again from the same file; the exit code of the one that ended worse."""
+        code = self.stop()
+        # Of the command line only: each replica has its own directory, or none.
+        del self.environment["SIGNET_DATA_DIR"]
+        self.open()
+        return code
 
     def query(self, sql):
         """What psql says, bare."""
