@@ -39,7 +39,7 @@ pub(crate) fn feed(bytes: &[u8]) {
             plain(&error.to_string());
         }
     }
-    assert!(verifier.verify(&CertificateDer::from(V1), &[der.clone()], NOW, Purpose::Client).is_err());
+    assert!(verifier.verify(&CertificateDer::from(V1), std::slice::from_ref(&der), NOW, Purpose::Client).is_err());
     assert!(v1_leaf_of(root, &der, NOW).is_err() || bytes == V1, "taken for a leaf of version 1: {bytes:?}");
     match CertificateFacts::read(bytes) {
         Ok(facts) => assert!(facts.names.iter().all(|name| !name.value.chars().any(char::is_control))),

@@ -252,7 +252,7 @@ fn row_13_the_inventory_answers(house: &House) {
     // The short-lived certificate that answers OCSP is of the inventory too.
     assert!(soon["items"].as_array().unwrap().iter().all(|item| text(item, "profile") == "ocsp"), "{soon}");
     let all = house.acme(&["cert", "list", "--expires-within", "3650d"]).ok();
-    let of_clients = |item: &&Value| text(item, "identity") != "";
+    let of_clients = |item: &&Value| !text(item, "identity").is_empty();
     let first = all["items"].as_array().and_then(|items| items.iter().find(of_clients)).cloned().unwrap_or_default();
     assert!(!text(&first, "id").is_empty(), "{all}");
     for (flag, value) in [

@@ -153,7 +153,7 @@ mod tests {
             assert!(Pkcs7::parse(&ber[..cut]).is_err(), "{cut}");
         }
         assert!(Pkcs7::parse(&[ber, vec![0]].concat()).is_err());
-        let deep = [vec![0x30, 0x80].repeat(1000), vec![0; 2000]].concat();
+        let deep = [[0x30, 0x80].repeat(1000), vec![0; 2000]].concat();
         assert!(Pkcs7::parse(&deep).unwrap_err().to_string().contains("too deeply"));
     }
 

@@ -6,8 +6,8 @@ use std::fmt;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use signet_model::{
-    AnchorId, ApiTokenId, ApplicationName, CredentialId, CredentialKind, CredentialState, Enabled, EndpointId, EventId, IdentityId, IdentityKind,
-    IdentityName, Position, ReplicaId, TenantId, Timestamp, TraceId, Username,
+    AnchorId, ApiTokenId, ApplicationName, CredentialId, CredentialKind, CredentialState, Enabled, EndpointId, EventId, IdentityId,
+    IdentityKind, IdentityName, Position, ReplicaId, TenantId, Timestamp, TraceId, Username,
 };
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};

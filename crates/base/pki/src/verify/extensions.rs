@@ -167,7 +167,9 @@ mod tests {
 
     #[test]
     fn extensions_that_cannot_be_read_are_told_from_those_that_can() {
-        let (good, bad): (&[(&[u8], &[u8])], &[(&[u8], &[u8])]) = (
+        /// Identifier and value.
+        type Cases<'a> = &'a [(&'a [u8], &'a [u8])];
+        let (good, bad): (Cases<'_>, Cases<'_>) = (
             &[
                 (oid::KEY_USAGE, b"\x03\x02\x07\x80"),
                 (oid::BASIC_CONSTRAINTS, b"\x30\x00"),

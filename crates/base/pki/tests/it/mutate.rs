@@ -44,7 +44,7 @@ impl Node {
         let (&tag, rest) = bytes.split_first()?;
         let (&first, rest) = rest.split_first()?;
         let (length, rest) = match first {
-            0..0x80 => (usize::from(first), rest),
+            0..=0x7f => (usize::from(first), rest),
             0x81 => (usize::from(*rest.first()?), &rest[1..]),
             0x82 => (usize::from(u16::from_be_bytes([*rest.first()?, *rest.get(1)?])), &rest[2..]),
             _ => return None,
