@@ -1,7 +1,7 @@
 //! Revocation lists as they come (RFC 5280 section 5), from whoever: taken apart strictly and within bounds, verified against the
 //! authority that they name.
 
-use signet_model::Timestamp;
+use signet_model::{Timestamp, log_text};
 
 use crate::signed::Signed;
 use crate::tlv::{self, Element, Reader};
@@ -13,6 +13,9 @@ pub const LONGEST_CRL: usize = 64 * 1024 * 1024;
 const MOST_EXTENSIONS: usize = 32;
 /// The most addresses in an issuing distribution point.
 const MOST_ADDRESSES: usize = 32;
+
+/// Characters of a name in an error; a stranger's list may have any name.
+const LONGEST_NAME: usize = 256;
 
 const WHAT: &str = "the revocation list";
 
@@ -155,8 +158,8 @@ impl<'a> Crl<'a> {
         if self.content.issuer.canonical() != issuer.subject().canonical() {
             return Err(PkiError::NotIssuer(format!(
                 "the revocation list is of {}, the authority is {}",
-                self.content.issuer.go_text(),
-                issuer.subject().go_text()
+                log_text(&self.content.issuer.go_text(), LONGEST_NAME),
+                log_text(&issuer.subject().go_text(), LONGEST_NAME)
             )));
         }
         match self.content.authority_key_identifier {
