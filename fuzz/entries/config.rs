@@ -1,6 +1,7 @@
 //! `signet.toml` as anybody may have written it. The including crate has the parser as `crate::config`.
 
-use crate::config::{Settings, apply_text, show};
+use crate::config::file::apply_text;
+use crate::config::{Settings, show};
 
 /// Longer texts are refused before they are parsed.
 const LONGEST_DETAIL: usize = 4_096;

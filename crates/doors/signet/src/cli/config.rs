@@ -6,9 +6,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use signet_model::ExitCode;
 
+use super::config_check::check;
 use super::failure::Outcome;
 use super::globals::Globals;
-use crate::config::{Settings, apply_environment, apply_file, check, sample, settings_of_serve, show};
+use crate::config::{Settings, apply_environment, apply_file, sample, settings_of_serve, show};
 
 const EXAMPLES: &str = "\
 Examples:

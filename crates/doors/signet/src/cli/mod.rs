@@ -8,6 +8,7 @@ mod cert;
 mod compat;
 mod completions;
 mod config;
+mod config_check;
 mod confirm;
 mod credential;
 mod doctor;

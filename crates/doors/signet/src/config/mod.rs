@@ -4,11 +4,9 @@
 mod address;
 mod authority;
 mod callers;
-#[cfg(not(fuzzing))]
-mod check;
 mod choice;
 mod environment;
-mod file;
+pub(crate) mod file;
 mod layers;
 mod nearest;
 mod outward;
@@ -19,12 +17,9 @@ mod value;
 pub(crate) use address::{Address, DatabaseUrl, NatsUrl, SecretUrl};
 pub(crate) use authority::{CaKey, CertificateForm, PlainUrl, SERVICE_ACCOUNT_TOKEN, VaultAuth};
 pub(crate) use callers::Issuers;
-// The fuzz target has the parser without the rest of the binary.
-#[cfg(not(fuzzing))]
-pub(crate) use check::check;
 pub(crate) use choice::{CustodyKind, LogFormat, LogLevel, Role, words};
 pub(crate) use environment::apply_environment;
-#[cfg(any(test, fuzzing))]
+#[cfg(test)]
 pub(crate) use file::apply_text;
 pub(crate) use file::{apply_file, read_text};
 pub(crate) use layers::{settings_of_serve, settings_of_up};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use signet_model::Refusal;
 
-use super::{CONFIG_VALUE, CustodyKind, DatabaseUrl, Role, Setting as _, Settings, Span, VaultAuth};
+use crate::config::{CONFIG_VALUE, CustodyKind, DatabaseUrl, Role, Setting as _, Settings, Span, VaultAuth};
 use crate::{database, message_bus};
 
 /// Refuses what `signet serve` would refuse for the settings alone.
@@ -91,8 +91,8 @@ fn pair(one: &str, has_one: bool, other: &str, has_other: bool) -> Result<(), Re
 
 #[cfg(test)]
 mod tests {
-    use super::super::apply_text;
     use super::*;
+    use crate::config::apply_text;
 
     fn checked(text: &str) -> Result<(), Refusal> {
         let mut settings = Settings::default();
