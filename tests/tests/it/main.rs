@@ -10,6 +10,7 @@ mod compat;
 mod corpus;
 mod events;
 mod import;
+mod keys_at_rest;
 mod kill;
 mod load;
 mod mended;
