@@ -4,6 +4,7 @@
 //! lose nothing by it; suites that stop or kill the server ask for [`TestPostgres::private`], which keeps
 //! `synchronous_commit`.
 
+use std::cell::RefCell;
 use std::collections::hash_map::RandomState;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher};
@@ -85,9 +86,14 @@ impl TestPostgres {
 
     fn of_the_run(variable: &str, options: PostgresOptions) -> Self {
         match std::env::var(variable) {
-            Ok(admin_url) => Self { admin_url, own: None },
+            Ok(admin_url) => Self::of_others(&admin_url),
             Err(_) => or_fail(Self::start(options)),
         }
+    }
+
+    /// A cluster that somebody else started and will stop, by its administrator's URL.
+    pub fn of_others(admin_url: &str) -> Self {
+        Self { admin_url: admin_url.to_owned(), own: None }
     }
 
     /// The administrator's URL (database `postgres`): `postgres://USER:PASSWORD@127.0.0.1:PORT/postgres`.
@@ -101,17 +107,31 @@ impl TestPostgres {
         after_user.split_once('/').map_or(after_user, |(address, _)| address)
     }
 
-    /// Makes an empty database of its own for this call; its URL. The name is unlike any other of the run.
+    /// Makes an empty database of its own for this call; its URL. The name is unlike any other of the run. In the
+    /// cluster of the whole run it goes when the calling thread ends, that is with its test: a thousand tests would
+    /// else leave 8 MB each behind.
     #[expect(clippy::disallowed_methods, reason = "tests make few databases at a time, and psql blocks")]
     pub async fn fresh_database(&self) -> String {
         let admin_url = self.admin_url.clone();
         let made = tokio::task::spawn_blocking(move || make_database(&admin_url)).await;
-        or_fail(made.unwrap_or_else(|lost| Err(TestkitError::Command { program: "psql".into(), detail: lost.to_string() })))
+        self.until_the_thread_ends(or_fail(
+            made.unwrap_or_else(|lost| Err(TestkitError::Command { program: "psql".into(), detail: lost.to_string() })),
+        ))
     }
 
     /// As [`TestPostgres::fresh_database`], where there is no runtime.
     pub fn fresh_database_blocking(&self) -> String {
-        or_fail(make_database(&self.admin_url))
+        self.until_the_thread_ends(or_fail(make_database(&self.admin_url)))
+    }
+
+    /// Notes a database of the whole run's cluster to go with this thread, and gives its URL. A cluster of one's own
+    /// goes whole.
+    fn until_the_thread_ends(&self, database: Database) -> String {
+        let url = database.url();
+        if self.own.is_none() {
+            OF_THIS_TEST.with_borrow_mut(|databases| databases.0.push(database));
+        }
+        url
     }
 
     /// Ends the server politely: SIGINT, PostgreSQL's fast shutdown.
@@ -188,14 +208,42 @@ pub fn psql(url: &str, sql: &str) -> Result<String, TestkitError> {
     run(&mut command, "psql")
 }
 
-fn make_database(admin_url: &str) -> Result<String, TestkitError> {
+/// A database of a test, in the cluster at `admin_url`.
+struct Database {
+    admin_url: String,
+    name: String,
+}
+
+impl Database {
+    fn url(&self) -> String {
+        let (server, _) = self.admin_url.rsplit_once('/').unwrap_or((&self.admin_url, ""));
+        format!("{server}/{}", self.name)
+    }
+}
+
+/// The databases that a test made, dropped with its thread.
+struct Databases(Vec<Database>);
+
+impl Drop for Databases {
+    fn drop(&mut self) {
+        for database in &self.0 {
+            // The test has spoken already; what stays behind costs room only.
+            let _best_effort = psql(&database.admin_url, &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", database.name));
+        }
+    }
+}
+
+thread_local! {
+    static OF_THIS_TEST: RefCell<Databases> = const { RefCell::new(Databases(Vec::new())) };
+}
+
+fn make_database(admin_url: &str) -> Result<Database, TestkitError> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     static RUN: OnceLock<u64> = OnceLock::new();
     let run = *RUN.get_or_init(|| RandomState::new().build_hasher().finish());
     let name = format!("t{run:016x}_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     psql(admin_url, &format!("CREATE DATABASE {name}"))?;
-    let (server, _) = admin_url.rsplit_once('/').unwrap_or((admin_url, ""));
-    Ok(format!("{server}/{name}"))
+    Ok(Database { admin_url: admin_url.to_owned(), name })
 }
 
 fn initialise(directory: &Path, icu: bool) -> Result<(), TestkitError> {

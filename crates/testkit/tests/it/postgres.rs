@@ -1,6 +1,6 @@
 //! PostgreSQL as a test peer.
 
-use signet_testkit::{TestPostgres, psql};
+use signet_testkit::{PostgresOptions, TestPostgres, psql};
 
 #[tokio::test]
 async fn each_call_gets_a_database_of_its_own() {
@@ -10,6 +10,21 @@ async fn each_call_gets_a_database_of_its_own() {
     psql(&one, "CREATE TABLE t (x bigint); INSERT INTO t VALUES (7)").unwrap();
     assert_eq!(psql(&one, "SELECT x FROM t").unwrap().trim(), "7");
     assert!(psql(&two, "SELECT x FROM t").is_err());
+}
+
+#[test]
+fn a_database_of_the_whole_run_goes_with_the_thread_that_made_it() {
+    let cluster = TestPostgres::start(PostgresOptions::default()).unwrap();
+    // As a suite of the whole run sees it: by its address alone.
+    let of_the_run = TestPostgres::of_others(cluster.admin_url());
+    let url = std::thread::spawn(move || {
+        let url = of_the_run.fresh_database_blocking();
+        assert_eq!(psql(&url, "SELECT 1").unwrap().trim(), "1");
+        url
+    })
+    .join()
+    .unwrap();
+    assert!(psql(&url, "SELECT 1").unwrap_err().to_string().contains("does not exist"));
 }
 
 #[tokio::test]
