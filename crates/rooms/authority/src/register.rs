@@ -54,6 +54,21 @@ pub fn on_move(moves: &Moves<'_>) -> Vec<Statement> {
     statements
 }
 
+/// What is written where a certificate that is revoked already is revoked once more: a key that turns out to be compromised is
+/// refused from then on, and list and answers give that as the reason (RFC 5280 section 5.3.1). Nothing for every other reason: the
+/// first one stays.
+pub fn on_report(tenant: &TenantId, certificate: Moving<'_>, reason: &str, at: Timestamp) -> Vec<Statement> {
+    if named_reason(Some(reason)) != Some(RevocationReason::KeyCompromise) {
+        return Vec::new();
+    }
+    let name = RevocationReason::KeyCompromise.name();
+    vec![
+        status::mark_report(tenant, certificate.id, name),
+        status::report(tenant, certificate.id, name),
+        status::refuse_key(tenant, certificate.spki_sha256, at),
+    ]
+}
+
 /// What is written beside the removal of x509 credentials: the certificates are out there, so they are revoked and stay on their
 /// CRLs until they have expired, whatever became of the tenant.
 pub fn on_removal(tenant: &TenantId, ids: &[CredentialId], at: Timestamp) -> Vec<Statement> {

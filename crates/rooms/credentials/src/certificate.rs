@@ -138,6 +138,17 @@ impl CredentialsRoom {
         }
     }
 
+    /// What comes of revoking a certificate that is revoked already; none when that changes nothing.
+    pub(crate) fn report(&self, scope: &Scope, credential: &Credential, reason: Option<&str>, at: Timestamp) -> Option<Change> {
+        let (register, certificate, reason) = (self.told.register.get()?, credential.moved_certificate()?, reason?);
+        if credential.state != CredentialState::Revoked {
+            return None;
+        }
+        let effect = register.on_report(scope, &certificate, reason, at);
+        let record = AuditRecord::new(scope, "credential.report", credential.id.as_str()).because(Some(reason.to_owned()));
+        (!effect.is_empty()).then(|| effect.into_iter().fold(Change::new(record), Change::effecting))
+    }
+
     /// What is written beside the removal of these certificates.
     pub(crate) fn beside_removal(&self, scope: &Scope, ids: &[CredentialId]) -> Vec<Statement> {
         match self.told.register.get() {

@@ -267,7 +267,10 @@ impl CredentialsRoom {
                 let credential = self.meant(scope, meant).await?;
                 let from = credential.state;
                 match transition(from, request, strict_fsm) {
-                    Outcome::NoChange => Ok(Decided::Same((Moved { credential, changed: false }, from))),
+                    Outcome::NoChange => match self.report(scope, &credential, reason, scope.now()) {
+                        Some(change) => Ok(Decided::commit(change, (Moved { credential, changed: false }, from))),
+                        None => Ok(Decided::Same((Moved { credential, changed: false }, from))),
+                    },
                     Outcome::Illegal => Ok(Decided::Refuse(illegal(scope, &credential, request))),
                     Outcome::Transition { to } => {
                         let now = scope.now();

@@ -29,6 +29,10 @@ pub trait CertificateRegister: Send + Sync {
     /// touch the same row. All of them become effects; one that fails makes the whole move fail.
     fn on_move(&self, scope: &Scope, moves: &CertificateMoves<'_>) -> Vec<Statement>;
 
+    /// What is written when a certificate that is revoked already is revoked once more for `reason`: a key may turn out to be
+    /// compromised after its certificate was replaced. Nothing when that changes nothing.
+    fn on_report(&self, scope: &Scope, certificate: &MovedCertificate<'_>, reason: &str, at: Timestamp) -> Vec<Statement>;
+
     /// What is written beside the removal of credentials of kind `x509` for good, in the same commit: at most 500 at once. They
     /// can never be used again, though their certificates may not have expired.
     fn on_removal(&self, scope: &Scope, ids: &[CredentialId]) -> Vec<Statement>;

@@ -17,7 +17,7 @@ use signet_crypto::sign::KeyType;
 use signet_custody::KeyFileSealer;
 use signet_db::Statement;
 use signet_http::HealthSource;
-use signet_model::{CredentialId, IdentityId, Refusal, Scope, TenantId, kinds};
+use signet_model::{CredentialId, IdentityId, Refusal, Scope, TenantId, Timestamp, kinds};
 use signet_pki::{Csr, pem};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -267,6 +267,11 @@ impl credentials::CertificateRegister for Register {
             reason: moves.reason,
             at: moves.at,
         })
+    }
+
+    fn on_report(&self, scope: &Scope, certificate: &credentials::MovedCertificate<'_>, reason: &str, at: Timestamp) -> Vec<Statement> {
+        let moving = register::Moving { id: certificate.id, spki_sha256: certificate.spki_sha256 };
+        register::on_report(&scope.tenant, moving, reason, at)
     }
 
     fn on_removal(&self, scope: &Scope, ids: &[CredentialId]) -> Vec<Statement> {

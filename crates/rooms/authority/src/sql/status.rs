@@ -60,6 +60,25 @@ pub(crate) fn move_many(tenant: &TenantId, ids: &str, to: CredentialState, reaso
     )
 }
 
+/// The partition's counter moves if a certificate that is revoked gets another reason.
+pub(crate) fn mark_report(tenant: &TenantId, id: &CredentialId, reason: &'static str) -> Statement {
+    Statement::new(
+        "UPDATE crl_partition SET changed = changed + 1 WHERE (tenant, generation, number) IN \
+         (SELECT c.tenant, c.generation, c.partition FROM certificate c WHERE c.id = $1 AND c.tenant = $2 AND c.state = 'Revoked' \
+         AND coalesce(c.revocation_reason, '') <> $3) AND {ok}",
+        params![id, tenant, reason],
+    )
+}
+
+/// The other reason itself; since when it is revoked stays.
+pub(crate) fn report(tenant: &TenantId, id: &CredentialId, reason: &'static str) -> Statement {
+    Statement::new(
+        "UPDATE certificate SET revocation_reason = $1, version = version + 1 \
+         WHERE id = $2 AND tenant = $3 AND state = 'Revoked' AND coalesce(revocation_reason, '') <> $4 AND {ok}",
+        params![reason, id, tenant, reason],
+    )
+}
+
 /// A key that nothing is issued for any more, whoever asks.
 pub(crate) fn refuse_key(tenant: &TenantId, spki_sha256: &[u8; 32], at: Timestamp) -> Statement {
     Statement::new(

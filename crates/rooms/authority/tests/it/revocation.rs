@@ -9,7 +9,7 @@ use signet_pki::Crl;
 
 use crate::house::{House, generated};
 use crate::on_both;
-use crate::watch::{Said, Watched, ask, ca, der, get, list, moved, moved_together, ocsp, ocsp_request, said};
+use crate::watch::{Said, Watched, ask, ca, der, get, list, moved, moved_together, ocsp, ocsp_request, reported, said};
 
 const HOLD: Option<u8> = Some(6);
 
@@ -82,6 +82,25 @@ on_both! {
         let codes: Vec<_> = all.iter().map(|one| entries.get(&one.serial).copied().flatten()).collect();
         assert_eq!(codes, [Some(4), Some(1), Some(1), Some(1), Some(1), Some(1), Some(1)], "what was revoked keeps its reason");
         assert_eq!(house.number("SELECT count(*) FROM compromised_key").await, 7);
+    }
+
+    async fn a_key_found_compromised_after_its_certificate_was_revoked_is_refused_and_given_as_the_reason(kind) {
+        let house = House::new(kind).await;
+        let one = issued(&house, "one").await;
+        moved(&house, "acme", &one, Revoked, Some("superseded")).await;
+        let before = list(&house.room, "acme", 1, &one.crl).await;
+        assert_eq!(before.entries.get(&one.serial), Some(&Some(4)));
+        for reason in ["cessationOfOperation", "a free text", "certificateHold"] {
+            assert!(!reported(&house, "acme", &one, reason).await, "{reason}");
+        }
+        assert_eq!(list(&house.room, "acme", 1, &one.crl).await, before);
+        reported(&house, "acme", &one, "keyCompromise").await;
+        let after = list(&house.room, "acme", 1, &one.crl).await;
+        assert!(after.number > before.number && after.entries.get(&one.serial) == Some(&Some(1)));
+        assert_eq!(ocsp(&house.room, "acme", 1, &one.serial).await, Said::Revoked(Some(1)));
+        assert_eq!(house.number("SELECT count(*) FROM compromised_key").await, 1);
+        reported(&house, "acme", &one, "keyCompromise").await;
+        assert_eq!(list(&house.room, "acme", 1, &one.crl).await, after, "said once more it is no news");
     }
 
     async fn removed_credentials_leave_their_certificates_revoked_on_the_list(kind) {
@@ -159,6 +178,8 @@ async fn the_plain_listener_serves_what_caches_and_probes_ask_for() {
     let tag = first.header("etag").to_owned();
     let again = ask(room, "GET", &one.crl, &[("if-none-match", &tag)], &[]).await;
     assert_eq!((again.status, again.body.len()), (304, 0));
+    let dated = ask(room, "GET", &one.crl, &[("if-modified-since", "Sun, 06 Nov 2094 08:49:37 GMT")], &[]).await;
+    assert_eq!(dated.status, 200, "a date tells nothing of what a client holds");
     let head = ask(room, "HEAD", &one.crl, &[], &[]).await;
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!((head.header("content-length"), head.header("etag")), (first.body.len().to_string().as_str(), tag.as_str()));

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 use rustls_pki_types::CertificateDer;
-use signet_authority::register::{Moves, Moving, on_move};
+use signet_authority::register::{Moves, Moving, on_move, on_report};
 use signet_authority::{AuthorityRoom, Issued};
 use signet_crypto::sha256;
 use signet_ledger::Change;
@@ -173,4 +173,15 @@ pub(crate) async fn moved_together(house: &House, tenant: &str, watched: &[&Watc
     let mut change = Change::new(AuditRecord::new(&scope, "credential.move", "test"));
     change.effect = on_move(&moves);
     house.ledger.commit(change).await.unwrap();
+}
+
+/// Revokes once more what is revoked, as the room of credentials does; whether there was anything to write.
+pub(crate) async fn reported(house: &House, tenant: &str, watched: &Watched, reason: &str) -> bool {
+    let scope = house.scope(tenant);
+    let moving = Moving { id: &watched.id, spki_sha256: &watched.spki_sha256 };
+    let mut change = Change::new(AuditRecord::new(&scope, "credential.report", "test"));
+    change.effect = on_report(&scope.tenant, moving, reason, scope.now());
+    let news = !change.effect.is_empty();
+    house.ledger.commit(change).await.unwrap();
+    news
 }

@@ -9,7 +9,9 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use signet_bus::{Message, Subject};
-use signet_credentials::ports::{CaChain, CertificateIssuer, CertificateMoves, CertificateRegister, KaaIssued, KaaOrder, KaaSubject};
+use signet_credentials::ports::{
+    CaChain, CertificateIssuer, CertificateMoves, CertificateRegister, KaaIssued, KaaOrder, KaaSubject, MovedCertificate,
+};
 use signet_credentials::{CredentialsRoom, X509Facts};
 use signet_crypto::{Secret, SystemEntropy};
 use signet_db::{Migration, Migrations, Statement, params};
@@ -29,7 +31,8 @@ pub(crate) fn migrations() -> Migrations {
     const TABLES: &str = "CREATE TABLE told_move (tenant TEXT NOT NULL, id TEXT NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL, \
                           reason TEXT, issuer TEXT NOT NULL, serial TEXT NOT NULL, at BIGINT NOT NULL, \
                           CHECK (to_state <> 'refused')); \
-                          CREATE TABLE told_removal (tenant TEXT NOT NULL, id TEXT NOT NULL);";
+                          CREATE TABLE told_removal (tenant TEXT NOT NULL, id TEXT NOT NULL); \
+                          CREATE TABLE told_report (tenant TEXT NOT NULL, id TEXT NOT NULL, reason TEXT NOT NULL, at BIGINT NOT NULL);";
     const STEPS: &[Migration] = &[Migration { version: 1, name: "what a test is told", sql: TABLES }];
     Migrations { owner: "test_register", steps: STEPS }
 }
@@ -46,7 +49,7 @@ pub(crate) struct TestRegister {
 impl CertificateRegister for TestRegister {
     fn on_move(&self, scope: &Scope, moves: &CertificateMoves<'_>) -> Vec<Statement> {
         let to = if self.broken.load(Ordering::SeqCst) { "refused" } else { moves.to.as_str() };
-        let row = |moved: &signet_credentials::ports::MovedCertificate<'_>| {
+        let row = |moved: &MovedCertificate<'_>| {
             assert_ne!(moved.from, moves.to);
             assert_eq!(moved.spki_sha256, &[7; 32]);
             Statement::new(
@@ -56,6 +59,17 @@ impl CertificateRegister for TestRegister {
             )
         };
         moves.certificates.iter().map(row).collect()
+    }
+
+    fn on_report(&self, scope: &Scope, certificate: &MovedCertificate<'_>, reason: &str, at: Timestamp) -> Vec<Statement> {
+        if reason != "keyCompromise" {
+            return Vec::new();
+        }
+        let write = Statement::new(
+            "INSERT INTO told_report (tenant, id, reason, at) SELECT $1, $2, $3, $4 WHERE {ok}",
+            params![&scope.tenant, certificate.id, reason, at],
+        );
+        vec![write]
     }
 
     fn on_removal(&self, scope: &Scope, ids: &[CredentialId]) -> Vec<Statement> {
@@ -233,6 +247,12 @@ impl House {
         let rows = self.db.query(statement).await.unwrap();
         let text = |row: &signet_db::Row, column| row.text(column).unwrap().to_owned();
         rows.iter().map(|row| (text(row, 0), text(row, 1), row.opt_text(2).unwrap().map(str::to_owned))).collect()
+    }
+
+    /// The reasons of the reports that the register was told of a credential, in their order.
+    pub(crate) async fn told_reports(&self, id: &str) -> Vec<String> {
+        let statement = Statement::new("SELECT reason FROM told_report WHERE id = $1 ORDER BY at", params![id]);
+        self.db.query(statement).await.unwrap().iter().map(|row| row.text(0).unwrap().to_owned()).collect()
     }
 
     /// The present instant of the house.

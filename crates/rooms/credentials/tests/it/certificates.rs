@@ -59,8 +59,13 @@ async fn every_cell(kind: Kind, strict_fsm: bool) {
                     }
                 }
                 Outcome::NoChange => {
+                    // That a key turned out to be compromised is news of what is revoked already, and of nothing else.
+                    let news = usize::from(*from == CredentialState::Revoked);
                     assert_eq!(answer.good()["changed"], json!(false), "{verb} of {from}");
-                    assert_eq!((&after, new_records, new_moves.len()), (&before, 0, 0));
+                    assert_eq!((&after, new_records, new_moves.len()), (&before, news, 0));
+                    assert_eq!(house.told_reports(&id).await, if news == 1 { vec!["keyCompromise".to_owned()] } else { Vec::new() });
+                    house.post(&path, &json!({"reason": "superseded"})).await.good();
+                    assert_eq!(house.actions(&id).await.len() - records, news, "any other reason is none");
                 }
                 Outcome::Illegal => {
                     assert_eq!(answer.reason(409), "credential.illegal-transition", "{verb} of {from}");
