@@ -62,7 +62,7 @@ impl AuthorityRoom {
         if now < ca.not_before() || now > ca.not_after() {
             return Err(Refusal::new(&ANCHOR_INVALID, format!("the CA is valid from {} until {}", ca.not_before(), ca.not_after())));
         }
-        PublicKey::from_spki_der(ca.spki())?;
+        let key = PublicKey::from_spki_der(ca.spki())?;
         let stored = StoredAnchor {
             id: AnchorId::generate(now, scope.entropy.as_ref()),
             subject: ca.subject().canonical().as_str().to_owned(),
@@ -75,6 +75,7 @@ impl AuthorityRoom {
         };
         self.ledger
             .decide(|| async {
+                self.refuse_compromised(&key.spki_sha256()).await?;
                 if sql::one(&self.db, anchor::is_ours(&stored.subject), |_| Ok(())).await?.is_some() {
                     let detail = format!("`{}` is the name of a CA of this installation", stored.subject);
                     return Ok(Decided::Refuse(Refusal::new(&ANCHOR_INVALID, detail)));

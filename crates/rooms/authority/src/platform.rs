@@ -190,6 +190,7 @@ impl AuthorityRoom {
     /// nothing.
     async fn brought_platform(&self, brought: Brought) -> Result<Platform, Refusal> {
         let stored = brought.stored(GENERATION, self.clock.now());
+        self.refuse_compromised(&PublicKey::from_spki_der(&brought.key.public_key_spki_der())?.spki_sha256()).await?;
         let signer: Arc<dyn Signer> = Arc::new(brought.key);
         self.ledger
             .decide(|| async {

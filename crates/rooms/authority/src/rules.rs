@@ -150,7 +150,7 @@ impl IssuanceRule {
         match name {
             SubjectName::Dns(dns) => self.dns.iter().any(|pattern| matches_dns(pattern, dns)),
             SubjectName::Ip(ip) => self.ip.iter().any(|pattern| pattern.parse() == Ok(*ip)),
-            SubjectName::Uri(uri) => self.uri.iter().any(|start| uri.starts_with(start.as_str())),
+            SubjectName::Uri(uri) => self.uri.iter().any(|start| matches_uri(start, uri)),
             SubjectName::Email(mail) => {
                 mail.rsplit_once('@').is_some_and(|(_, domain)| self.email.iter().any(|own| own.eq_ignore_ascii_case(domain)))
             }
@@ -168,6 +168,18 @@ pub(crate) fn matches_dns(pattern: &str, name: &str) -> bool {
             split.is_some_and(|(below, end)| end.eq_ignore_ascii_case(above) && below.len() > 1 && below.ends_with('.'))
         }
     }
+}
+
+/// Whether a URI begins so, and means what it seems to: a beginning that ends within a host's name is not continued by the name of
+/// another host, and no segment of the path leads up again (RFC 3986 section 5.2.4).
+pub(crate) fn matches_uri(start: &str, uri: &str) -> bool {
+    let Some(rest) = uri.strip_prefix(start) else { return false };
+    let whole_host = match start.split_once("://") {
+        Some((_, host)) if !host.is_empty() && !host.contains(['/', '?', '#']) => rest.is_empty() || rest.starts_with(['/', '?', '#']),
+        Some(_) | None => true,
+    };
+    let leads_up = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    whole_host && !uri.split(['/', '?', '#', '\\']).any(leads_up)
 }
 
 #[cfg(test)]
@@ -243,6 +255,30 @@ mod tests {
             let name = name.unwrap();
             assert_eq!(rule.allows(&name), good, "{name:?}");
             assert!(!IssuanceRule::default().allows(&name));
+        }
+    }
+
+    #[test]
+    fn a_beginning_of_uris_is_not_continued_into_another_host_or_out_of_its_path() {
+        for (start, uri, good) in [
+            ("https://acme.example", "https://acme.example", true),
+            ("https://acme.example", "https://acme.example/d/1", true),
+            ("https://acme.example", "https://acme.example?d=1", true),
+            ("https://acme.example", "https://acme.example.evil.example/d/1", false),
+            ("https://acme.example", "https://acme.example@evil.example/", false),
+            ("https://acme.example", "https://acme.example:8443/", false),
+            ("https://acme.example:", "https://acme.example:x@evil.example/", false),
+            ("spiffe://acme", "spiffe://acme-evil/d", false),
+            ("spiffe://", "spiffe://acme/d", true),
+            ("https://acme.example/d/", "https://acme.example/d/1", true),
+            ("https://acme.example/d/", "https://acme.example/d/../admin", false),
+            ("https://acme.example/d/", "https://acme.example/d/%2E%2e/admin", false),
+            ("https://acme.example/d/", "https://acme.example/d/..", false),
+            ("https://acme.example/d/", "https://acme.example/d/a..b", true),
+            ("urn:acme:device:", "urn:acme:device:1", true),
+            ("urn:acme:device:", "URN:acme:device:1", false),
+        ] {
+            assert_eq!(matches_uri(start, uri), good, "{start} {uri}");
         }
     }
 

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use signet_model::log_text;
 use signet_pki::{FoundName, SubjectName};
 
+use crate::rules::matches_uri;
+
 /// Longest pattern, in bytes.
 const LONGEST: usize = 512;
 
@@ -88,8 +90,9 @@ impl Pattern {
     fn covers(&self, kind: &str, value: &str) -> bool {
         match (self, kind) {
             (Self::Dns(own), "dns") => is_or_is_below(own, value),
-            (Self::Uri(start), "uri") => value.starts_with(start.as_str()),
-            (Self::Ip(own, bits), "ip") => value.parse().is_ok_and(|ip| same_network(*own, ip, *bits)),
+            (Self::Uri(start), "uri") => matches_uri(start, value),
+            // An IPv4 address in the form of IPv6 is of neither kind: verifiers differ in what they take it for.
+            (Self::Ip(own, bits), "ip") => value.parse().is_ok_and(|ip: IpAddr| ip.to_canonical() == ip && same_network(*own, ip, *bits)),
             (Self::Email(domain), "email") => value.rsplit_once('@').is_some_and(|(_, found)| found.eq_ignore_ascii_case(domain)),
             (Self::Common(own), "cn") => match own.strip_suffix('*') {
                 Some(start) => value.starts_with(start),
@@ -151,6 +154,8 @@ mod tests {
             ("dns:plant.example", "uri", "plant.example", false),
             ("uri:urn:plant:", "uri", "urn:plant:7", true),
             ("uri:urn:plant:", "uri", "urn:other:urn:plant:", false),
+            ("uri:https://plant.example", "uri", "https://plant.example/7", true),
+            ("uri:https://plant.example", "uri", "https://plant.example.evil.example/7", false),
             ("ip:192.0.2.0/24", "ip", "192.0.2.255", true),
             ("ip:192.0.2.0/24", "ip", "192.0.3.0", false),
             ("ip:0.0.0.0/0", "ip", "203.0.113.1", true),
@@ -158,6 +163,8 @@ mod tests {
             ("ip:2001:db8::/32", "ip", "2001:db8:ffff::1", true),
             ("ip:::/0", "ip", "2001:db8::1", true),
             ("ip:192.0.2.7", "ip", "192.0.2.7", true),
+            ("ip:::/0", "ip", "::ffff:192.0.2.7", false),
+            ("ip:192.0.2.0/24", "ip", "::ffff:192.0.2.7", false),
             ("email:plant.example", "email", "a@plant.example", true),
             ("email:plant.example", "email", "a@b.plant.example", false),
             ("cn:pump-*", "cn", "pump-7", true),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use signet_pki::{CaCertificate, PublicKey};
 
 use crate::house::House;
 use crate::on_both;
@@ -149,6 +150,16 @@ on_both! {
             let refused = house.post(ANCHORS, &json!({"certificate": text(house.site.path(), "plant.crt"), "names": names})).await;
             assert_eq!(refused.reason(422), "anchor.invalid");
         }
+        let plant = CaCertificate::from_pem(text(house.site.path(), "plant.crt").as_bytes()).unwrap();
+        let spki = PublicKey::from_spki_der(plant.spki()).unwrap().spki_sha256();
+        let report = signet_db::Statement::new(
+            "INSERT INTO compromised_key (spki_sha256, tenant, since) SELECT $1, $2, $3 WHERE {ok}",
+            signet_db::params![spki, "default", 7_i64],
+        );
+        let record = signet_model::AuditRecord::new(&house.scope("acme"), "test.report", "key");
+        house.ledger.commit(signet_ledger::Change::new(record).effecting(report)).await.unwrap();
+        let reported = house.post(ANCHORS, &json!({"certificate": text(house.site.path(), "plant.crt")})).await;
+        assert_eq!(reported.reason(422), "key.compromised");
         house.clock.advance(std::time::Duration::from_secs(4_000 * 86_400));
         let late = house.post(ANCHORS, &json!({"certificate": text(house.site.path(), "plant.crt")})).await;
         assert_eq!(late.reason(422), "anchor.invalid");
