@@ -1,7 +1,8 @@
 //! CAs that are made before anybody asks for them: of tenants that were just made, and at the start of those that have none. Also
 //! the look for orphans, again and again. What is not made here is made at the first need.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,27 +25,37 @@ const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// The tenants that wait.
 pub(crate) struct WantedCas {
-    waiting: Mutex<HashSet<TenantId>>,
+    waiting: Mutex<Waiting>,
     told: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    tenants: BTreeSet<TenantId>,
+    /// Who was last. The next one is behind it, so that one whose CA cannot be made never keeps the others waiting.
+    last: Option<TenantId>,
 }
 
 impl WantedCas {
     pub(crate) fn new() -> Self {
-        Self { waiting: Mutex::new(HashSet::new()), told: Notify::new() }
+        Self { waiting: Mutex::new(Waiting::default()), told: Notify::new() }
     }
 
     fn add(&self, tenant: TenantId) {
         let mut waiting = self.waiting.lock();
-        if waiting.len() < MOST_WAITING {
-            waiting.insert(tenant);
+        if waiting.tenants.len() < MOST_WAITING {
+            waiting.tenants.insert(tenant);
             self.told.notify_one();
         }
     }
 
     fn next(&self) -> Option<TenantId> {
         let mut waiting = self.waiting.lock();
-        let tenant = waiting.iter().next().cloned()?;
-        waiting.remove(&tenant);
+        let from = waiting.last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = waiting.tenants.range((from, Bound::Unbounded)).next();
+        let tenant = behind.or_else(|| waiting.tenants.first()).cloned()?;
+        waiting.tenants.remove(&tenant);
+        waiting.last = Some(tenant.clone());
         Some(tenant)
     }
 }
@@ -121,5 +132,28 @@ async fn look_for_orphans(room: &AuthorityRoom, leads: &(impl Fn() -> bool + Syn
         {
             tracing::warn!(event = "certificate.orphans-unread", reason = refusal.reason.code, detail = refusal.detail);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_whose_ca_cannot_be_made_keeps_no_other_waiting() {
+        let wanted = WantedCas::new();
+        let tenant = |name: &str| name.parse::<TenantId>().unwrap();
+        for name in ["b", "a", "d", "c"] {
+            wanted.add(tenant(name));
+        }
+        let mut served = Vec::new();
+        for _ in 0..8 {
+            let next = wanted.next().unwrap();
+            if next == tenant("b") || next == tenant("d") {
+                wanted.add(next.clone());
+            }
+            served.push(next.to_string());
+        }
+        assert_eq!(served, ["a", "b", "c", "d", "b", "d", "b", "d"]);
     }
 }
