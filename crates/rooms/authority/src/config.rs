@@ -90,7 +90,7 @@ pub struct AuthorityConfig {
     pub revocation_url: String,
     /// Where the platform CA comes from.
     pub platform: PlatformSource,
-    /// Certificates of one CRL, 1 to 20,000.
+    /// Certificates of one CRL, 1 to 18,000.
     pub partition_size: u32,
     /// CA keys that are kept open in memory, 1 to 100,000. One more closes the one that was longest unused.
     pub open_keys: usize,

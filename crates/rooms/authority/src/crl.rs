@@ -14,12 +14,12 @@ use quick_cache::sync::Cache;
 use signet_crypto::sign::Signer;
 use signet_ledger::{Change, CommitError, Expect};
 use signet_model::{AuditRecord, Refusal, Timestamp, kinds};
-use signet_pki::{CrlEntry, CrlRequest, RevocationReason, Serial};
+use signet_pki::{CrlEntry, CrlRequest, IssuerFacts, RevocationReason, Serial};
 
-use crate::ca::Issuer;
 use crate::custody::CaKey;
 use crate::keyed_locks::KeyedLocks;
-use crate::reasons::CA_NOT_FOUND;
+use crate::reasons::CA_UNAVAILABLE;
+use crate::rotation::CaState;
 use crate::sql::partition::{self, Partition, PartitionKey, Signed};
 use crate::sql::vault;
 use crate::status::{Status, Verdict};
@@ -42,6 +42,8 @@ const MOST_BYTES: u64 = 64 * 1024 * 1024;
 const USUAL_LISTS: usize = 1_000;
 /// How often a list is built when other replicas publish at the same moment.
 const ATTEMPTS: u32 = 5;
+/// How long whoever asks waits for a list that says nothing new; then the last one is served, and the publisher goes on.
+const RENEWAL_WAIT: Duration = Duration::from_secs(2);
 
 /// A list that is stored.
 #[derive(Debug)]
@@ -54,6 +56,21 @@ pub(crate) struct PublishedCrl {
     pub(crate) next_update: Timestamp,
     /// Its bytes.
     pub(crate) der: Bytes,
+}
+
+/// A list as it is served.
+#[derive(Clone, Debug)]
+pub(crate) struct ServedCrl {
+    /// The list.
+    pub(crate) crl: Arc<PublishedCrl>,
+    /// Whether a newer one was due and could not be had: this one says the same and still holds.
+    pub(crate) not_renewed: bool,
+}
+
+impl ServedCrl {
+    fn good(crl: Arc<PublishedCrl>) -> Self {
+        Self { crl, not_renewed: false }
+    }
 }
 
 #[derive(Clone)]
@@ -87,35 +104,50 @@ pub(crate) enum Purpose {
 }
 
 impl AuthorityRoom {
-    /// The list of a partition as it is to be served now; none when there is no such partition.
+    /// The list of a partition as it is to be served now; none when there is no such partition, or its CA ended without one.
+    ///
+    /// A list that is only due to be renewed and cannot be (the key is sealed or slow, the disk is full) is served as long as it
+    /// holds. One that lacks a change is not: no list is better than one that calls a revoked certificate good.
     ///
     /// # Errors
-    /// The database, or the CA's key, and no list is stored that still holds.
-    pub(crate) async fn crl(&self, key: &PartitionKey) -> Result<Option<Arc<PublishedCrl>>, Refusal> {
+    /// The database, or the CA's key, and no list is stored that still holds and says what is true.
+    pub(crate) async fn crl(&self, key: &PartitionKey) -> Result<Option<ServedCrl>, Refusal> {
         let found = match sql::one(&self.db, partition::find(key), partition::read).await {
             Ok(found) => found,
-            // Without a database nothing new is known to anybody: the last list holds as long as it says.
+            // Without a database nothing new is known here: the last list holds as long as it says.
             Err(refusal) => {
-                return self.revocation.crls.kept.get(key).filter(|crl| crl.next_update > self.clock.now()).map(Some).ok_or(refusal);
+                let kept = self.revocation.crls.kept.get(key).filter(|crl| crl.next_update > self.clock.now());
+                return kept.map(|crl| Some(self.not_renewed(crl))).ok_or(refusal);
             }
         };
         let Some(found) = found else { return Ok(None) };
         if !self.wants_signing(&found) {
-            return self.stored_crl(key, &found).await.map(Some);
+            return Ok(self.stored_crl(key, &found).await?.map(ServedCrl::good));
         }
-        match self.publish_at_least(key, Purpose::Regular, found.changed).await {
-            Ok(crl) => Ok(crl),
+        let holds = found.next_update.is_some_and(|end| end > self.clock.now());
+        let says_all = found.crl_number > 0 && found.changed == found.published && holds;
+        let publishing = self.publish_at_least(key, Purpose::Regular, found.changed);
+        let published = if says_all {
+            let slow = |_| Refusal::new(&CA_UNAVAILABLE, "the key of the CA does not sign in time");
+            tokio::time::timeout(RENEWAL_WAIT, publishing).await.unwrap_or_else(|elapsed| Err(slow(elapsed)))
+        } else {
+            publishing.await
+        };
+        match published {
+            Ok(crl) => Ok(crl.map(ServedCrl::good)),
             Err(refusal) => {
                 self.revocation.metrics.crl_failed(&refusal);
-                // Whoever cannot sign serves the last list as long as it holds; whoever only lost to others is asked again.
-                let holds = found.crl_number > 0 && found.next_update.is_some_and(|end| end > self.clock.now());
-                if holds && refusal.reason != &kinds::STORAGE_CONTENTION {
-                    self.stored_crl(key, &found).await.map(Some)
-                } else {
-                    Err(refusal)
+                if !says_all {
+                    return Err(refusal);
                 }
+                Ok(self.stored_crl(key, &found).await?.map(|crl| self.not_renewed(crl)))
             }
         }
+    }
+
+    fn not_renewed(&self, crl: Arc<PublishedCrl>) -> ServedCrl {
+        self.revocation.metrics.crl_not_renewed();
+        ServedCrl { crl, not_renewed: true }
     }
 
     /// Signs and stores the next list of a partition if it needs one, or in any case where the CA ends. Gives the newest one; none
@@ -137,7 +169,7 @@ impl AuthorityRoom {
             wanted = wanted.min(found.changed);
             let enough = found.crl_number > 0 && found.published >= wanted && !self.is_old(&found);
             if purpose == Purpose::Regular && (enough || !self.wants_signing(&found)) {
-                return self.stored_crl(key, &found).await.map(Some);
+                return self.stored_crl(key, &found).await;
             }
             if let Some(crl) = self.sign_and_store(key, &found, purpose).await? {
                 return Ok(Some(crl));
@@ -158,21 +190,20 @@ impl AuthorityRoom {
         found.this_update.is_none_or(|made| made > now.plus(CLOCK_JITTER) || now.since(made) >= half_of_period())
     }
 
-    async fn stored_crl(&self, key: &PartitionKey, found: &Partition) -> Result<Arc<PublishedCrl>, Refusal> {
+    /// None where the CA ended before it signed a list of this partition.
+    async fn stored_crl(&self, key: &PartitionKey, found: &Partition) -> Result<Option<Arc<PublishedCrl>>, Refusal> {
         if let Some(kept) = self.revocation.crls.kept.get(key).filter(|kept| kept.number == found.crl_number) {
-            return Ok(kept);
+            return Ok(Some(kept));
         }
         let read = |row: &signet_db::Row| Ok((row.int(0)?, Bytes::copy_from_slice(row.bytes(1)?)));
-        let Some((number, der)) = sql::one(&self.db, partition::stored(key), read).await? else {
-            return Err(Refusal::new(&CA_NOT_FOUND, "the CA signed no CRL of this partition before it ended"));
-        };
+        let Some((number, der)) = sql::one(&self.db, partition::stored(key), read).await? else { return Ok(None) };
         let (this_update, next_update) = (found.this_update.unwrap_or(Timestamp::EPOCH), found.next_update);
         // A partition at rest keeps its last list; when that ends follows from its date.
         let next_update = next_update.unwrap_or_else(|| this_update.plus(LIFETIME));
         let crl = Arc::new(PublishedCrl { number, this_update, next_update, der });
         // Read after the counters, so it may be a newer one than they say; it is kept under its own number then.
         self.revocation.crls.kept.insert(key.clone(), Arc::clone(&crl));
-        Ok(crl)
+        Ok(Some(crl))
     }
 
     /// One attempt; none when another replica was faster.
@@ -181,9 +212,11 @@ impl AuthorityRoom {
         let now = whole_second(self.clock.now());
         let entries = sql::all(&self.db, partition::listed(key, expired_before(found, now)), read_entry).await?;
         let next_update = match purpose {
-            Purpose::Regular => now.plus(LIFETIME),
-            Purpose::Final => self.final_end(key, now).await?,
+            Purpose::Regular if !reaches_the_end(found) => now.plus(LIFETIME),
+            Purpose::Regular | Purpose::Final => self.final_end(key, now).await?,
         };
+        let base = found.base.as_deref().unwrap_or(&self.config.revocation_url);
+        let url = addresses::crl(base, &key.tenant, key.generation, key.number);
         let number = found.crl_number.saturating_add(1).max(now.millis());
         let listed = entries.len();
         let number = u64::try_from(number).map_err(|error| internal(&error))?;
@@ -193,10 +226,10 @@ impl AuthorityRoom {
         };
         let (der, next_update) = match &issuer.key {
             CaKey::Software(signer) => {
-                (self.list_signed_here(key, &issuer, signer.as_ref(), number, (now, next_update), entries)?, next_update)
+                (list_signed_here(&url, &issuer.facts, signer.as_ref(), number, (now, next_update), entries)?, next_update)
             }
             CaKey::Vault(in_vault) => {
-                let order = ListOrder { key, number, period: next_update.since(now), entries: &entries };
+                let order = ListOrder { url: &url, number, period: next_update.since(now), entries: &entries };
                 self.list_in_vault(in_vault, &issuer, &order).await?
             }
         };
@@ -226,33 +259,32 @@ impl AuthorityRoom {
         Ok(Some(crl))
     }
 
-    fn list_signed_here(
-        &self,
-        key: &PartitionKey,
-        issuer: &Issuer,
-        signer: &dyn Signer,
-        number: u64,
-        (this_update, next_update): (Timestamp, Timestamp),
-        entries: Vec<CrlEntry>,
-    ) -> Result<Vec<u8>, Refusal> {
-        let request = CrlRequest {
-            issuer: &issuer.facts,
-            number,
-            this_update,
-            next_update,
-            idp_url: Some(&addresses::crl(&self.config.revocation_url, &key.tenant, key.generation, key.number)),
-            only_user_certs: true,
-            entries,
-        };
-        let linted = request.lint().map_err(|error| internal(&error))?;
-        linted.sign(signer).map_err(|error| internal(&error))
-    }
-
     /// The end of the last list of a CA: beyond the end of the last certificate on it.
     async fn final_end(&self, key: &PartitionKey, now: Timestamp) -> Result<Timestamp, Refusal> {
         let last = sql::one(&self.db, partition::last_expiry(key), |row| row.opt_time(0)).await?.flatten();
         Ok(last.unwrap_or(now).max(now.plus(LIFETIME)).plus(FINAL_MARGIN))
     }
+}
+
+/// A list signed by a key in this process.
+fn list_signed_here(
+    url: &str,
+    issuer: &IssuerFacts,
+    signer: &dyn Signer,
+    number: u64,
+    (this_update, next_update): (Timestamp, Timestamp),
+    entries: Vec<CrlEntry>,
+) -> Result<Vec<u8>, Refusal> {
+    let request = CrlRequest { issuer, number, this_update, next_update, idp_url: Some(url), only_user_certs: true, entries };
+    let linted = request.lint().map_err(|error| internal(&error))?;
+    linted.sign(signer).map_err(|error| internal(&error))
+}
+
+/// Whether the stored list is the last one of a CA that is being ended: what is signed after it, because something was settled late,
+/// reaches as far.
+fn reaches_the_end(found: &Partition) -> bool {
+    let beyond = |made: Timestamp, end: Timestamp| end > made.plus(LIFETIME);
+    found.ca == CaState::Retiring && found.this_update.zip(found.next_update).is_some_and(|(made, end)| beyond(made, end))
 }
 
 /// The numbers that a mount revokes too: all but those on hold, which it knows no way back from.
@@ -296,14 +328,17 @@ fn read_entry(row: &signet_db::Row) -> Result<CrlEntry, signet_db::DbError> {
 
 #[cfg(test)]
 mod tests {
+    use signet_crypto::SystemEntropy;
+    use signet_crypto::sign::{KeyType, Signer as _, SigningKey};
+    use signet_pki::{Name, PublicKey, Validity};
+
     use super::*;
-    use crate::rotation::CaState;
 
     const DAY: i64 = 86_400_000_000;
 
     fn partition(this_update: Option<i64>) -> Partition {
         let this_update = this_update.map(Timestamp::from_micros);
-        Partition { changed: 0, published: 0, crl_number: 1, this_update, next_update: None, ca: CaState::Active }
+        Partition { changed: 0, published: 0, crl_number: 1, this_update, next_update: None, ca: CaState::Active, base: None }
     }
 
     #[test]
@@ -316,6 +351,35 @@ mod tests {
         assert!(drops(Some(98 * DAY), 97 * DAY), "expired, and listed after that");
         assert!(!drops(Some(100 * DAY), 99 * DAY), "within the margin");
         assert!(!drops(Some(400 * DAY), 100 * DAY), "the clock was a year ahead when the last list was signed");
+    }
+
+    #[test]
+    fn the_longest_list_is_below_one_megabyte() {
+        let key = SigningKey::generate(KeyType::P256, &SystemEntropy).unwrap();
+        let public = PublicKey::from_spki_der(&key.public_key_spki_der()).unwrap();
+        // Behind 2049 dates are longer, and a serial number of 20 bytes that begins with a bit takes one more.
+        let at = Timestamp::from_micros(85 * 365 * DAY);
+        let validity = Validity { not_before: at, not_after: at.plus(LIFETIME.saturating_mul(100)) };
+        let issuer = IssuerFacts::self_signed(Name::common(&"a".repeat(63)).unwrap(), &public, validity);
+        let entry = |number: u32| {
+            let serial = [&[0x7f; 16][..], &number.to_be_bytes()].concat();
+            CrlEntry { serial, at, reason: Some(RevocationReason::CertificateHold) }
+        };
+        let entries = (0..crate::room::MOST_OF_PARTITION).map(entry).collect();
+        let url = format!("http://{}/crl/{}/1000000/1000000.crl", "h".repeat(255), "a".repeat(63));
+        let list = list_signed_here(&url, &issuer, &key, u64::MAX >> 1, (at, at.plus(LIFETIME)), entries).unwrap();
+        assert!(list.len() < 1_000_000 && list.len() > 900_000, "{} bytes", list.len());
+    }
+
+    #[test]
+    fn what_is_settled_while_a_ca_ends_takes_nothing_from_its_last_list() {
+        let of = |ca, days: i64| {
+            let made = Timestamp::from_micros(100 * DAY);
+            Partition { next_update: Some(Timestamp::from_micros((100 + days) * DAY)), ca, ..partition(Some(made.micros())) }
+        };
+        assert!(reaches_the_end(&of(CaState::Retiring, 400)));
+        assert!(!reaches_the_end(&of(CaState::Retiring, 1)), "its last list is not signed yet");
+        assert!(!reaches_the_end(&of(CaState::Tainted, 400)));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::AuthorityRoom;
 use crate::conditional::{Served, answer};
+use crate::crl::ServedCrl;
 use crate::ocsp::Answered;
 use crate::ocsp_path;
 use crate::sql::partition::PartitionKey;
@@ -29,6 +30,8 @@ use crate::sql::partition::PartitionKey;
 const KEEP_CRL: Duration = Duration::from_secs(60);
 /// The same for a CA's certificate, which does not change.
 const KEEP_CERTIFICATE: Duration = Duration::from_secs(86_400);
+/// Said of a CRL that is due for renewal and could not be renewed; it holds, and lacks no change that is known.
+const CRL_STATE: HeaderName = HeaderName::from_static("signet-crl");
 /// When a client that got 503 may ask again, seconds.
 const RETRY_AFTER: &str = "5";
 
@@ -60,10 +63,17 @@ async fn crl(State(room): Room, Path((tenant, generation, file)): Path<(String, 
         return absent();
     };
     match room.crl(&PartitionKey { tenant, generation, number }).await {
-        Ok(Some(crl)) => {
+        Ok(Some(ServedCrl { crl, not_renewed })) => {
             let tag = crl.number.to_string();
             let (bytes, since) = (crl.der.clone(), crl.this_update);
-            answer(&headers, Served { bytes, media_type: "application/pkix-crl", tag, since, keep: KEEP_CRL, cacheable: true })
+            // The last list of a CA that ended is kept as long as any, also when its end has come.
+            let left = crl.next_update.since(room.clock.now());
+            let keep = if left.is_zero() { KEEP_CRL } else { left.min(KEEP_CRL) };
+            let mut response = answer(&headers, Served { bytes, media_type: "application/pkix-crl", tag, since, keep, cacheable: true });
+            if not_renewed {
+                response.headers_mut().insert(CRL_STATE, HeaderValue::from_static("not-renewed"));
+            }
+            response
         }
         Ok(None) => absent(),
         Err(refusal) => unavailable("crl", &refusal),

@@ -94,7 +94,7 @@ impl AuthorityRoom {
         }
         let signed = ocsp_response(&singles, &responder.id, at, request.nonce(), &responder.key, Some(&responder.certificate));
         let der = signed.map_err(|error| internal(&error))?;
-        Ok(Some(Answered { der, at, keep: request.nonce().is_none().then_some(KEEP) }))
+        Ok(Some(Answered { der, at, keep: request.nonce().is_none().then_some(KEEP.min(next_update.since(at))) }))
     }
 
     async fn verdict(&self, issuer: &OcspIssuer, id: &CertId) -> Result<Verdict, Refusal> {

@@ -11,6 +11,7 @@ use tokio::sync::Mutex as Turn;
 
 use crate::ca::Issuer;
 use crate::custody::CaKey;
+use crate::sql::vault;
 use crate::{AuthorityRoom, sql};
 
 /// Reserved partitions that are remembered. One that is forgotten stays as full as it is.
@@ -76,8 +77,8 @@ impl AuthorityRoom {
                 let now = scope.now();
                 let record =
                     AuditRecord::new(scope, "crl.reserve", format!("{}/{}/{number}", key.0, key.1)).with("certificates", size.to_string());
-                let change = Change::new(record).expecting(Expect::write(insert(&key.0, key.1, number, size, now), 1));
-                Ok(Decided::commit(change, number))
+                let write = insert(&key.0, key.1, number, size, &self.config.revocation_url, now);
+                Ok(Decided::commit(Change::new(record).expecting(Expect::write(write, 1)), number))
             })
             .await?;
         // One place is taken by who asked.
@@ -99,15 +100,17 @@ impl AuthorityRoom {
         let size = self.config.partition_size;
         self.ledger
             .decide(|| async {
-                let found = sql::one(&self.db, last(tenant, generation), |row| row.opt_int(0)).await?.flatten();
-                if let Some(there) = found.filter(|there| full.is_none_or(|full| *there > full)) {
+                let usable = vault::last_partition(tenant, generation, &self.config.revocation_url);
+                let usable = sql::one(&self.db, usable, |row| row.int(0)).await?;
+                if let Some(there) = usable.filter(|there| full.is_none_or(|full| *there > full)) {
                     return Ok(Decided::Same(there));
                 }
+                let found = sql::one(&self.db, last(tenant, generation), |row| row.opt_int(0)).await?.flatten();
                 let number = found.map_or(0, |last| last.saturating_add(1));
                 let record = AuditRecord::new(scope, "crl.reserve", format!("{tenant}/{generation}/{number}"))
                     .with("certificates", size.to_string());
-                let change = Change::new(record).expecting(Expect::write(insert(tenant, generation, number, size, scope.now()), 1));
-                Ok(Decided::commit(change, number))
+                let write = insert(tenant, generation, number, size, &self.config.revocation_url, scope.now());
+                Ok(Decided::commit(Change::new(record).expecting(Expect::write(write, 1)), number))
             })
             .await
     }
@@ -117,11 +120,11 @@ fn last(tenant: &TenantId, generation: i64) -> Statement {
     Statement::new("SELECT max(number) FROM crl_partition WHERE tenant = $1 AND generation = $2", params![tenant, generation])
 }
 
-fn insert(tenant: &TenantId, generation: i64, number: i64, certificates: u32, now: Timestamp) -> Statement {
+fn insert(tenant: &TenantId, generation: i64, number: i64, certificates: u32, base: &str, now: Timestamp) -> Statement {
     Statement::new(
-        "INSERT INTO crl_partition (tenant, generation, number, certificates, changed, published, crl_number, created_at, version) \
-         SELECT $1, $2, $3, $4, 0, 0, 0, $5, 1 WHERE {ok} ON CONFLICT DO NOTHING",
-        params![tenant, generation, number, certificates, now],
+        "INSERT INTO crl_partition (tenant, generation, number, certificates, changed, published, crl_number, base, created_at, version) \
+         SELECT $1, $2, $3, $4, 0, 0, 0, $5, $6, 1 WHERE {ok} ON CONFLICT DO NOTHING",
+        params![tenant, generation, number, certificates, base, now],
     )
 }
 

@@ -77,18 +77,22 @@ impl AuthorityRoom {
     }
 
     async fn publish_all(&self, keys: Vec<PartitionKey>, round: &mut Round) {
-        let publishing = keys.into_iter().map(|key| async move {
-            let published = self.publish_crl(&key, Purpose::Regular).await;
-            if let Err(refusal) = &published {
-                self.revocation.metrics.crl_failed(refusal);
-                tracing::warn!(event = "crl.failed", tenant = %key.tenant, generation = key.generation, partition = key.number,
-                    reason = refusal.reason.code, detail = %refusal.detail);
-            }
-            published.is_ok()
-        });
+        let publishing =
+            keys.into_iter().map(|key| async move { self.publish_crl(&key, Purpose::Regular).await.map_err(|refusal| (key, refusal)) });
         let mut publishing = futures_util::stream::iter(publishing).buffer_unordered(AT_ONCE);
         while let Some(published) = publishing.next().await {
-            let count = if published { &mut round.published } else { &mut round.failed };
+            let count = match published {
+                Ok(_) => &mut round.published,
+                Err((key, refusal)) => {
+                    self.revocation.metrics.crl_failed(&refusal);
+                    // What keeps one list from being signed keeps thousands, each second: the log hears of the first one.
+                    if round.failed == 0 {
+                        tracing::warn!(event = "crl.failed", tenant = %key.tenant, generation = key.generation, partition = key.number,
+                            reason = refusal.reason.code, detail = %refusal.detail);
+                    }
+                    &mut round.failed
+                }
+            };
             *count = count.saturating_add(1);
         }
     }

@@ -51,6 +51,7 @@ struct DaysLabels {
 pub struct RevocationMetrics {
     published: Counter,
     failed: Family<ReasonLabels, Counter>,
+    not_renewed: Counter,
     age: Gauge,
     waiting: Gauge,
     answered: Family<StatusLabels, Counter>,
@@ -67,6 +68,11 @@ impl RevocationMetrics {
         let metrics = Self::default();
         registry.register("signet_crl_published", "CRLs signed and stored by this process", metrics.published.clone());
         registry.register("signet_crl_failures", "CRLs that could not be signed or stored, by reason", metrics.failed.clone());
+        registry.register(
+            "signet_crl_not_renewed",
+            "CRLs served that were due for renewal and could not be renewed; they still hold and lack no change",
+            metrics.not_renewed.clone(),
+        );
         registry.register(
             "signet_crl_oldest_age_seconds",
             "Age of the oldest CRL that is still needed; of the leader",
@@ -90,6 +96,15 @@ impl RevocationMetrics {
     /// CRLs that this process has published.
     pub fn crls_published(&self) -> u64 {
         self.published.get()
+    }
+
+    pub(crate) fn crl_not_renewed(&self) {
+        self.not_renewed.inc();
+    }
+
+    /// How often a CRL was served that could not be renewed.
+    pub fn crls_not_renewed(&self) -> u64 {
+        self.not_renewed.get()
     }
 
     pub(crate) fn crl_failed(&self, refusal: &Refusal) {

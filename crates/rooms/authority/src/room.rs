@@ -24,8 +24,8 @@ use crate::serials::Serials;
 use crate::tenant_ca::OpenCas;
 use crate::wanted::WantedCas;
 
-/// Certificates of one CRL, at most, whatever the configuration says: a CRL of so many is below 1 MB.
-const MOST_OF_PARTITION: u32 = 20_000;
+/// Certificates of one CRL, at most, whatever the configuration says: a CRL of so many is below 1,000,000 bytes.
+pub(crate) const MOST_OF_PARTITION: u32 = 18_000;
 /// CA keys in memory, at most.
 const MOST_OPEN_KEYS: usize = 100_000;
 

@@ -179,6 +179,13 @@ CREATE TABLE issuance_rule (
 ) {strict};
 ";
 
+/// `crl_partition.base`: below which address the partition's CRL is served, as the certificates in it name it. The CRL has to say the
+/// same of itself byte for byte, whichever replica signs it and whatever is configured by then. NULL in partitions from before this
+/// step: what is configured.
+const BASES: &str = r"
+ALTER TABLE crl_partition ADD COLUMN base {text_c};
+";
+
 /// Revocations that the mounts of CAs in Vault are to be told of; what they were told stays with no `next_at`, until the CA ends.
 const MOUNTS: &str = r"
 CREATE TABLE mount_revocation (
@@ -200,6 +207,7 @@ pub fn migrations() -> Migrations {
         Migration { version: 3, name: "partitions of CRLs, compromised keys, alarms", sql: REVOCATION },
         Migration { version: 4, name: "trust anchors, rules of issuance", sql: RULES },
         Migration { version: 5, name: "revocations in mounts of Vault", sql: MOUNTS },
+        Migration { version: 6, name: "addresses of CRLs", sql: BASES },
     ];
     Migrations { owner: "authority", steps: STEPS }
 }

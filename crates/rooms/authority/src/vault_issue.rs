@@ -18,7 +18,6 @@ use signet_pki::{
 use crate::ca::Issuer;
 use crate::custody::VaultKey;
 use crate::intent::Intent;
-use crate::sql::partition::PartitionKey;
 use crate::sql::vault;
 use crate::{AuthorityRoom, addresses, internal, sql};
 
@@ -37,7 +36,8 @@ pub(crate) struct Leaf {
 
 /// A list that a mount is to sign.
 pub(crate) struct ListOrder<'a> {
-    pub(crate) key: &'a PartitionKey,
+    /// Where it is served, as the certificates on it name it.
+    pub(crate) url: &'a str,
     pub(crate) number: u64,
     pub(crate) period: Duration,
     pub(crate) entries: &'a [CrlEntry],
@@ -47,7 +47,10 @@ impl AuthorityRoom {
     /// The partition that the next certificate goes into, with its address told to the mount.
     pub(crate) async fn place_in_vault(&self, scope: &Scope, issuer: &Issuer, key: &VaultKey) -> Result<i64, Refusal> {
         let (tenant, generation) = (&issuer.tenant, issuer.generation);
-        let last = sql::one(&self.db, vault::last_partition(tenant, generation), |row| Ok((row.int(0)?, row.int(1)?))).await?;
+        let last = sql::one(&self.db, vault::last_partition(tenant, generation, &self.config.revocation_url), |row| {
+            Ok((row.int(0)?, row.int(1)?))
+        })
+        .await?;
         let number = match last {
             Some((number, members)) if members < MOST_OF_PARTITION.min(i64::from(self.config.partition_size)) => number,
             Some((full, _)) => self.reserve_partition(scope, tenant, generation, Some(full)).await?,
@@ -190,15 +193,14 @@ impl AuthorityRoom {
                 Ok(ListEntry { serial, at: entry.at, reason: entry.reason.map(|reason| reason.code()) })
             })
             .collect::<Result<_, PkiError>>()?;
-        let address = addresses::crl(&self.config.revocation_url, &order.key.tenant, order.key.generation, order.key.number);
-        let point = issuing_distribution_point(Some(&address), true);
+        let point = issuing_distribution_point(Some(order.url), true);
         let list = RevocationList { number: order.number, period: order.period, distribution_point: Some(&point), entries: &entries };
         let der = self.heard(key.vault.sign_revocation_list(&key.mount, &key.issuer, &list).await)?;
         let read = Crl::parse(&der).map_err(|error| internal(&error))?;
         let ca = issuer_certificate(issuer).map_err(|error| internal(&error))?;
         read.verify(&ca).map_err(|error| internal(&error))?;
         let complete = read.number().map(Serial::decimal) == Some(order.number.to_string())
-            && read.distribution_point().is_some_and(|point| point.urls == [address] && point.only_user_certs)
+            && read.distribution_point().is_some_and(|point| point.urls == [order.url] && point.only_user_certs)
             && read.entries().len() == entries.len()
             && order.entries.iter().all(|entry| read.entry(&entry.serial).is_some());
         match read.next_update().filter(|_| complete) {

@@ -14,7 +14,7 @@ pub(crate) struct PartitionKey {
 }
 
 /// What the table holds of a partition and of its CA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Partition {
     /// Grows with each change of a member.
     pub(crate) changed: i64,
@@ -28,12 +28,14 @@ pub(crate) struct Partition {
     pub(crate) next_update: Option<Timestamp>,
     /// Where the CA stands.
     pub(crate) ca: CaState,
+    /// Below which address its members look for the CRL; none in one from before that was recorded.
+    pub(crate) base: Option<String>,
 }
 
 /// The partition, if there is one and its CA has a certificate.
 pub(crate) fn find(key: &PartitionKey) -> Statement {
     Statement::new(
-        "SELECT p.changed, p.published, p.crl_number, p.this_update, p.next_update, a.state FROM crl_partition p \
+        "SELECT p.changed, p.published, p.crl_number, p.this_update, p.next_update, a.state, p.base FROM crl_partition p \
          JOIN tenant_ca a ON a.tenant = p.tenant AND a.generation = p.generation AND a.certificate IS NOT NULL \
          WHERE p.tenant = $1 AND p.generation = $2 AND p.number = $3",
         params![&key.tenant, key.generation, key.number],
@@ -48,6 +50,7 @@ pub(crate) fn read(row: &Row) -> Result<Partition, DbError> {
         this_update: row.opt_time(3)?,
         next_update: row.opt_time(4)?,
         ca: super::parsed(row, 5)?,
+        base: row.opt_text(6)?.map(str::to_owned),
     })
 }
 
@@ -182,8 +185,8 @@ pub(crate) fn first_end() -> Statement {
 /// their own accord any more. One that is asked for is signed all the same, as long as there is a key.
 pub(crate) fn rest(ended_before: Timestamp) -> Statement {
     Statement::new(
-        "UPDATE crl_partition SET next_update = NULL WHERE next_update IS NOT NULL AND changed = published \
-         AND (this_update >= $1 OR EXISTS (SELECT 1 FROM tenant_ca a WHERE a.tenant = crl_partition.tenant \
+        "UPDATE crl_partition SET next_update = NULL WHERE next_update IS NOT NULL \
+         AND ((changed = published AND this_update >= $1) OR EXISTS (SELECT 1 FROM tenant_ca a WHERE a.tenant = crl_partition.tenant \
          AND a.generation = crl_partition.generation AND a.state = 'retired')) AND NOT EXISTS \
          (SELECT 1 FROM certificate c WHERE c.tenant = crl_partition.tenant AND c.generation = crl_partition.generation \
          AND c.partition = crl_partition.number AND c.not_after >= $2)",

@@ -80,12 +80,13 @@ pub(crate) fn drawn(tenant: &TenantId, id: &CredentialId, leaf: &Leaf) -> Statem
     )
 }
 
-/// The last partition of a CA and how many certificates stand in it.
-pub(crate) fn last_partition(tenant: &TenantId, generation: i64) -> Statement {
+/// The last partition of a CA below this address, and how many certificates stand in it.
+pub(crate) fn last_partition(tenant: &TenantId, generation: i64, base: &str) -> Statement {
     Statement::new(
         "SELECT p.number, (SELECT count(*) FROM certificate c WHERE c.tenant = p.tenant AND c.generation = p.generation \
-         AND c.partition = p.number) FROM crl_partition p WHERE p.tenant = $1 AND p.generation = $2 ORDER BY p.number DESC LIMIT 1",
-        params![tenant, generation],
+         AND c.partition = p.number) FROM crl_partition p WHERE p.tenant = $1 AND p.generation = $2 AND coalesce(p.base, $3) = $4 \
+         ORDER BY p.number DESC LIMIT 1",
+        params![tenant, generation, base, base],
     )
 }
 
