@@ -27,7 +27,7 @@ async fn texts(house: &House, sql: &'static str) -> BTreeSet<String> {
 }
 
 /// What must hold after a restart, a minute later.
-async fn nothing_is_unknown(house: &House) -> usize {
+pub(crate) async fn nothing_is_unknown(house: &House) -> usize {
     house.clock.advance(Duration::from_secs(61));
     let found = house.room.reconcile(&house.scope("acme")).await.unwrap();
     let named: BTreeSet<String> = found.now.iter().chain(&found.before).map(|orphan| orphan.id.as_str().to_owned()).collect();

@@ -37,6 +37,10 @@ enum Step {
         hours: u64,
     },
     Clean,
+    /// So long that what has ended may be forgotten, and cleaned up before anybody has asked for a list.
+    Absence {
+        days: u32,
+    },
     Publish,
     Rotate,
     Restart,
@@ -52,8 +56,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Orphan),
         4 => (1_u64..24 * 40).prop_map(|hours| Step::Pass { hours }),
         1 => Just(Step::Clean),
+        3 => (60_u32..200).prop_map(|days| Step::Absence { days }),
         2 => Just(Step::Publish),
-        2 => Just(Step::Rotate),
+        5 => Just(Step::Rotate),
         1 => Just(Step::Restart),
     ]
 }
@@ -150,6 +155,10 @@ impl Case {
             Step::Orphan => self.orphan().await,
             Step::Pass { hours } => self.houses[0].clock.advance(HOUR * u32::try_from(hours).unwrap()),
             Step::Clean => drop(self.house().room.clean().await.unwrap()),
+            Step::Absence { days } => {
+                self.houses[0].clock.advance(HOUR * 24 * days);
+                self.house().room.clean().await.unwrap();
+            }
             Step::Publish => assert_eq!(self.house().room.publish_round().await.unwrap().failed, 0),
             Step::Rotate => self.rotate().await,
             Step::Restart => {
@@ -257,7 +266,7 @@ impl Case {
 async fn run(kind: Kind, cases: usize) {
     let cases = if std::env::var_os("SIGNET_DEEP").is_some() { cases * 20 } else { cases };
     let mut runner = TestRunner::deterministic();
-    let lives = proptest::collection::vec(step(), 10..40);
+    let lives = proptest::collection::vec(step(), 20..60);
     for _ in 0..cases {
         let steps = lives.new_tree(&mut runner).unwrap().current();
         let mut case = Case::new(kind).await;

@@ -154,6 +154,7 @@ pub(crate) struct House {
     pub(crate) credentials: Arc<Double>,
     pub(crate) site: Arc<Site>,
     pub(crate) clock: FakeClock,
+    pub(crate) metrics: AuthorityMetrics,
     router: Router,
     tasks: LedgerTasks,
 }
@@ -216,6 +217,7 @@ impl House {
             double.tenant(tenant, true);
         }
         double.device("dev-1");
+        let metrics = AuthorityMetrics::default();
         let room = AuthorityRoom::new(Parts {
             db: db.clone(),
             ledger: ledger.clone(),
@@ -225,7 +227,7 @@ impl House {
             credentials: double.clone(),
             custody: site.custody.lock().unwrap().clone(),
             config,
-            metrics: AuthorityMetrics::default(),
+            metrics: metrics.clone(),
         })
         .unwrap();
         let router = RouteTable::new()
@@ -241,7 +243,7 @@ impl House {
             })
             .unwrap();
         let clock = site.clock.clone();
-        Self { db, ledger, room, credentials: double, site, clock, router, tasks }
+        Self { db, ledger, room, credentials: double, site, clock, metrics, router, tasks }
     }
 
     /// A further replica on the same database.
