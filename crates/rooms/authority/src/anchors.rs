@@ -76,6 +76,7 @@ impl AuthorityRoom {
         self.ledger
             .decide(|| async {
                 self.refuse_compromised(&key.spki_sha256()).await?;
+                self.refuse_key_of_ca(&key).await?;
                 if sql::one(&self.db, anchor::is_ours(&stored.subject), |_| Ok(())).await?.is_some() {
                     let detail = format!("`{}` is the name of a CA of this installation", stored.subject);
                     return Ok(Decided::Refuse(Refusal::new(&ANCHOR_INVALID, detail)));

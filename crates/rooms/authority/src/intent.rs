@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use signet_ledger::{Change, CommitError, Expect};
 use signet_model::{AuditRecord, CredentialId, Refusal, Scope, TenantId, Timestamp, kinds};
-use signet_pki::{IssuerName, Profile, Serial, Validity};
+use signet_pki::{IssuerName, Profile, PublicKey, Serial, Validity};
 
 use crate::sql::certificate;
 use crate::{AuthorityRoom, sql};
@@ -79,8 +79,9 @@ impl Intent {
     }
 
     /// The first commit.
-    pub(crate) fn intend(&self, scope: &Scope, rule_version: i64) -> Change {
-        Change::new(self.record(scope, "certificate.intend")).expecting(Expect::write(certificate::intend(self, rule_version), 1))
+    pub(crate) fn intend(&self, scope: &Scope, rule_version: i64, key: &PublicKey) -> Change {
+        let write = certificate::intend(self, rule_version, &key.key_identifier());
+        Change::new(self.record(scope, "certificate.intend")).expecting(Expect::write(write, 1))
     }
 }
 

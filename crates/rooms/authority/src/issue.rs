@@ -226,6 +226,7 @@ impl AuthorityRoom {
             not_after: validity.not_after,
             anchor: None,
         };
+        self.refuse_key_of_platform(&facts.spki_sha256)?;
         let mut birth = self.credentials.birth(scope, &facts, wanted.identity.as_deref()).await?;
         let partition = self.next_place(scope, &issuer).await?;
         let (tenant, generation, base) = (&issuer.tenant, issuer.generation, self.config.revocation_url.as_str());
@@ -258,10 +259,11 @@ impl AuthorityRoom {
             validity,
             at: now,
         };
-        match self.ledger.commit(intent.intend(scope, rule.version)).await {
+        match self.ledger.commit(intent.intend(scope, rule.version, &subject.public)).await {
             Ok(_) => {}
             Err(CommitError::Conflict) => {
                 self.refuse_compromised(&facts.spki_sha256).await?;
+                self.refuse_key_of_ca(&subject.public).await?;
                 return Ok(Attempt::Lost);
             }
             Err(error) => return Err(error.into()),
@@ -317,6 +319,19 @@ impl AuthorityRoom {
             None => Ok(()),
             Some(since) => Err(Refusal::new(&KEY_COMPROMISED, format!("this public key was reported as compromised at {since}"))),
         }
+    }
+
+    /// Refuses the key of a CA of ours: whoever proves possession of it could issue by itself (checklist C6).
+    pub(crate) async fn refuse_key_of_ca(&self, key: &PublicKey) -> Result<(), Refusal> {
+        self.refuse_key_of_platform(&key.spki_sha256())?;
+        match sql::one(&self.db, certificate::key_of_ca(&key.key_identifier()), |_| Ok(())).await? {
+            None => Ok(()),
+            Some(()) => Err(key_of_ca()),
+        }
+    }
+
+    fn refuse_key_of_platform(&self, spki_sha256: &[u8; 32]) -> Result<(), Refusal> {
+        if self.platform()?.facts.spki_sha256() == *spki_sha256 { Err(key_of_ca()) } else { Ok(()) }
     }
 
     /// What goes into the certificate, after the tenant's rule.
@@ -513,6 +528,10 @@ fn stored(intent: &Intent, leaf: &Leaf, state: CredentialState, identity: Option
     } else {
         vault::store(intent, leaf, state.as_str(), identity, now)
     }
+}
+
+fn key_of_ca() -> Refusal {
+    Refusal::new(&CERTIFICATE_NOT_ALLOWED, "this public key is that of a CA of this installation")
 }
 
 fn shown(name: &SubjectName) -> String {

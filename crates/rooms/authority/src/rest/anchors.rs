@@ -90,7 +90,7 @@ pub(super) fn routes(room: &Arc<AuthorityRoom>) -> Vec<Route> {
             .operation_id("anchorCreate")
             .summary("Trusts a foreign CA in the tenant")
             .reasons(&[&ANCHOR_INVALID, &ANCHOR_EXISTS, &ANCHOR_TOO_MANY, &signet_pki::CERTIFICATE_NOT_AUTHORITY, &signet_pki::KEY_WEAK])
-            .reasons(&[&KEY_COMPROMISED])
+            .reasons(&[&KEY_COMPROMISED, &CERTIFICATE_NOT_ALLOWED])
             .body::<NewAnchorBody>()
             .answer::<AnchorAnswer>(201)
             .handler_with(Arc::clone(room), create),

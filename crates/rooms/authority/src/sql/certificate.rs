@@ -7,18 +7,20 @@ use signet_pki::SubjectName;
 use super::parsed;
 use crate::intent::{Intent, Orphan};
 
-/// Records that a certificate will be signed. It must still be so that the CA may sign it, that nobody reported its key, and that
-/// the tenant's rule is the one that was applied.
-pub(crate) fn intend(intent: &Intent, rule_version: i64) -> Statement {
+/// Records that a certificate will be signed. It must still be so that the CA may sign it, that nobody reported its key, that no
+/// tenant's CA has it, and that the tenant's rule is the one that was applied.
+pub(crate) fn intend(intent: &Intent, rule_version: i64, key_identifier: &[u8]) -> Statement {
     let mut params = row(intent);
     params.push(Value::from(rule_version));
+    params.push(Value::from(key_identifier));
     Statement::new(
         "INSERT INTO certificate (tenant, id, generation, issuer_dn, serial_decimal, serial, partition, profile, state, state_since, \
          subject, common_name, spki_sha256, not_before, not_after, intended_at, version) \
          SELECT $1, $2, $3, $4, $5, $6, $7, $8, 'intended', $9, $10, $11, $12, $13, $14, $9, 1 WHERE {ok} \
          AND EXISTS (SELECT 1 FROM tenant_ca c WHERE c.tenant = $1 AND c.generation = $3 AND c.state = 'active') \
          AND NOT EXISTS (SELECT 1 FROM compromised_key k WHERE k.spki_sha256 = $12) \
-         AND coalesce((SELECT r.version FROM issuance_rule r WHERE r.tenant = $1), 0) = $15 ON CONFLICT DO NOTHING",
+         AND coalesce((SELECT r.version FROM issuance_rule r WHERE r.tenant = $1), 0) = $15 \
+         AND NOT EXISTS (SELECT 1 FROM tenant_ca o WHERE o.ski = $16) ON CONFLICT DO NOTHING",
         params,
     )
 }
@@ -57,6 +59,11 @@ fn row(intent: &Intent) -> Vec<Value> {
 /// Whether a key was reported, and when.
 pub(crate) fn compromised(spki_sha256: &[u8; 32]) -> Statement {
     Statement::new("SELECT since FROM compromised_key WHERE spki_sha256 = $1", params![spki_sha256])
+}
+
+/// Whether a tenant's CA, of whatever generation, has the key of this identifier.
+pub(crate) fn key_of_ca(key_identifier: &[u8]) -> Statement {
+    Statement::new("SELECT 1 FROM tenant_ca WHERE ski = $1", params![key_identifier])
 }
 
 /// Guard: the intent is still one. Beside it the certificate and its credential are stored in one statement on PostgreSQL, which

@@ -138,6 +138,31 @@ on_both! {
         house.end().await;
     }
 
+    async fn the_key_of_a_ca_is_certified_for_nobody(kind) {
+        let house = House::new(kind).await;
+        house.issue("acme", "first").await.unwrap();
+        let unsealed = async |sealed: &'static str, purpose: &str| {
+            let row = house.db.query_optional(signet_db::Statement::new(sealed, Vec::new())).await.unwrap().unwrap();
+            let key = signet_crypto::aead::Key::from_bytes(&[1; 32]).unwrap();
+            SigningKey::from_private_der(&key.open(purpose.as_bytes(), row.bytes(0).unwrap()).unwrap()).unwrap()
+        };
+        let tenants = unsealed("SELECT key FROM tenant_ca WHERE tenant = 'acme'", "tenant-ca:acme:1").await;
+        let platforms = unsealed("SELECT key FROM platform_ca", "platform-ca:1").await;
+        for step in ["prepare", "activate"] {
+            house.post("/api/v1/tenants/acme/ca/rotate", &json!({"step": step})).await.good();
+        }
+        for (name, key) in [("tenants.key", tenants), ("platforms.key", platforms)] {
+            std::fs::write(house.site.path().join(name), key.to_pkcs8_pem().unwrap().expose()).unwrap();
+            let request = csr(&house, name, &["-subj", "/CN=a"]);
+            for tenant in ["acme", "default"] {
+                let refused = house.post(&format!("/api/v1/tenants/{tenant}/certificates"), &json!({"csr": request})).await;
+                assert_eq!(refused.reason(422), "certificate.not-allowed", "{name} in {tenant}");
+            }
+        }
+        assert_eq!(house.number("SELECT count(*) FROM certificate WHERE profile <> 'ocsp'").await, 1);
+        house.end().await;
+    }
+
     async fn a_tenants_rule_widens_and_narrows_what_is_certified(kind) {
         let house = House::new(kind).await;
         let rule = json!({"profiles": ["service", "device"], "common_name": "any", "dns": ["*.svc.example"], "uri": ["urn:acme:"],

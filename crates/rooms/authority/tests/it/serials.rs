@@ -13,7 +13,7 @@ use crate::house::{House, Site, usual};
 use crate::on_both;
 
 /// Certificates that both replicas issue together, and with `SIGNET_DEEP` (acceptance 6 of the certificates).
-const USUAL: usize = 600;
+const USUAL: usize = 1_000;
 const DEEP: usize = 50_000;
 /// Issued at once by each replica.
 const AT_ONCE: usize = 16;
@@ -70,7 +70,8 @@ on_both! {
                 match house.issue("acme", "d").await {
                     Ok(issued) => assert!(given.insert(issued.serial.decimal()), "{} twice", issued.serial),
                     Err(refusal) => {
-                        assert_eq!(refusal.reason.code, "storage.contention");
+                        // A number that is taken, or a key that is drawn once more and is the CA's.
+                        assert!(["storage.contention", "certificate.not-allowed"].contains(&refusal.reason.code), "{refusal}");
                         refused += 1;
                     }
                 }
