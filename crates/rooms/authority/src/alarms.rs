@@ -160,12 +160,17 @@ impl AuthorityRoom {
         Ok(OutboxRow { id, subject: EXPIRING_SUBJECT.to_owned(), payload })
     }
 
-    async fn count_ends(&self) -> Result<(), Refusal> {
+    /// Counts what ends soon, for the metrics.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn count_ends(&self) -> Result<(), Refusal> {
         let now = self.clock.now();
         for days in LEVELS {
             let until = now.plus(DAY.saturating_mul(days));
             let number = sql::one(&self.db, expiry::number(now, until), |row| row.int(0)).await?.unwrap_or(0);
-            self.revocation.metrics.ending(days, number);
+            let cas = sql::one(&self.db, expiry::number_of_cas(now, until), |row| row.int(0)).await?.unwrap_or(0);
+            self.revocation.metrics.ending(days, number, cas);
         }
         Ok(())
     }

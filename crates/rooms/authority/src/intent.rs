@@ -61,7 +61,7 @@ pub struct Orphan {
 /// What a look for orphans has found in a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reconciled {
-    /// Those that became orphans now.
+    /// Those that became orphans now; of more than about 1,000 the rest is found by the next look.
     pub now: Vec<Orphan>,
     /// Those that were found before and have not been named in `now`, newest first; at most 1,000.
     pub before: Vec<Orphan>,
@@ -137,7 +137,7 @@ impl AuthorityRoom {
             let full = page.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
             let settled = self.settled_in_vault(page).await?;
             // Those that wait for Vault would be read again and again.
-            let full = full && !settled.is_empty();
+            let full = full && !settled.is_empty() && found.now.len() < usize::try_from(MOST_NAMED).unwrap_or(usize::MAX);
             for orphan in settled {
                 if self.give_up(scope, &orphan, "left behind").await? {
                     found.now.push(orphan);

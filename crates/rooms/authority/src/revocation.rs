@@ -23,6 +23,9 @@ use crate::publisher::Round;
 /// How long health tells of a list that could not be published; one that still cannot is told of anew by each round.
 const FAULT_TOLD: Duration = Duration::from_secs(60);
 
+/// Health tells of the platform CA's end so long before.
+const TOLD_BEFORE: Duration = Duration::from_secs(90 * 86_400);
+
 /// What is in memory.
 pub(crate) struct Revocation {
     pub(crate) crls: Crls,
@@ -57,6 +60,7 @@ pub struct RevocationMetrics {
     answered: Family<StatusLabels, Counter>,
     told: Counter,
     ending: Family<DaysLabels, Gauge>,
+    cas_ending: Family<DaysLabels, Gauge>,
     /// What failed last, and when.
     fault: std::sync::Arc<ArcSwapOption<(Instant, String)>>,
     seen_age: std::sync::Arc<AtomicI64>,
@@ -85,6 +89,11 @@ impl RevocationMetrics {
             "signet_certificates_expiring",
             "Usable certificates that end within so many days; of the leader",
             metrics.ending.clone(),
+        );
+        registry.register(
+            "signet_authority_cas_expiring",
+            "CAs of tenants that issue and end within so many days; of the leader",
+            metrics.cas_ending.clone(),
         );
         metrics
     }
@@ -136,8 +145,14 @@ impl RevocationMetrics {
         self.told.inc_by(u64::try_from(number).unwrap_or(u64::MAX));
     }
 
-    pub(crate) fn ending(&self, days: u32, number: i64) {
-        self.ending.get_or_create(&DaysLabels { days }).set(number);
+    pub(crate) fn ending(&self, days: u32, certificates: i64, cas: i64) {
+        self.ending.get_or_create(&DaysLabels { days }).set(certificates);
+        self.cas_ending.get_or_create(&DaysLabels { days }).set(cas);
+    }
+
+    /// How many CAs that issue ended within so many days at the last count.
+    pub fn cas_ending(&self, days: u32) -> i64 {
+        self.cas_ending.get_or_create(&DaysLabels { days }).get()
     }
 
     /// What health says of the CRLs: what is wrong, or nothing.
@@ -168,6 +183,14 @@ impl AuthorityRoom {
             let unwell = self.vault.unwell();
             lines.push(HealthLine { name: "authority.custody", ok: unwell.is_none(), detail: unwell.unwrap_or_default() });
         }
+        lines.extend(self.platform_health());
         lines
+    }
+
+    /// What has to be known of the platform CA's end: nothing of it outlives it, and to put another in its place takes time.
+    fn platform_health(&self) -> Option<HealthLine> {
+        let (now, end) = (self.clock.now(), self.platform().ok()?.facts.not_after());
+        let detail = if end <= now.plus(TOLD_BEFORE) { format!("the platform CA ends at {end}") } else { String::new() };
+        Some(HealthLine { name: "authority.platform-ca", ok: end > now, detail })
     }
 }

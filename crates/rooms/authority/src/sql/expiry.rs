@@ -84,6 +84,11 @@ pub(crate) fn number(from: Timestamp, until: Timestamp) -> Statement {
     )
 }
 
+/// How many CAs of tenants end between two instants and issue until then.
+pub(crate) fn number_of_cas(from: Timestamp, until: Timestamp) -> Statement {
+    Statement::new("SELECT count(*) FROM tenant_ca WHERE not_after > $1 AND not_after <= $2 AND state = 'active'", params![from, until])
+}
+
 /// Of a tenant, how many unrevoked certificates end in each stretch of `width` from `from` on, before `until`. Read from the index
 /// alone.
 pub(crate) fn forecast(tenant: &TenantId, from: Timestamp, until: Timestamp, width: Duration) -> Statement {

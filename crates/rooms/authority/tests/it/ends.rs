@@ -69,6 +69,28 @@ on_both! {
         assert_eq!(told(&house).await, 1);
     }
 
+    async fn the_ends_of_cas_are_counted_and_that_of_the_platforms_is_told_by_health(kind) {
+        let house = House::new(kind).await;
+        living(&house, "one", 10).await;
+        let counted = async || {
+            house.room.count_ends().await.unwrap();
+            [30, 7, 1].map(|days| house.metrics.revocation().cas_ending(days))
+        };
+        let platform = || house.room.health().into_iter().find(|line| line.name == "authority.platform-ca").unwrap();
+        assert_eq!((counted().await, platform().ok, platform().detail.as_str()), ([0, 0, 0], true, ""));
+        // A tenant's CA lives for ten years, the platform's for twenty.
+        house.clock.advance(DAY * (3_650 - 5));
+        assert_eq!(counted().await, [1, 1, 0]);
+        for turn in [Step::Prepare, Step::Activate] {
+            house.room.rotate(&house.scope("acme"), turn).await.unwrap();
+        }
+        assert_eq!(counted().await, [0, 0, 0], "it was replaced in time");
+        house.clock.advance(DAY * (3_650 - 60));
+        assert!(platform().ok && platform().detail.contains("ends at"), "{:?}", platform());
+        house.clock.advance(DAY * 90);
+        assert!(!platform().ok);
+    }
+
     async fn what_was_revoked_is_forgotten_only_after_its_end_and_a_later_list(kind) {
         let house = House::new(kind).await;
         let (good, revoked) = (living(&house, "good", 10).await, living(&house, "revoked", 10).await);
