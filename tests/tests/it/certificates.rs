@@ -215,7 +215,12 @@ fn rows_7_to_10_lists_ocsp_and_check_agree(house: &House, made: &Made) {
 
 fn row_11_a_compromised_key_is_refused_for_good(house: &House, made: &Made) {
     house.acme(&["cert", "revoke", &made.id, "--reason", "keyCompromise"]).refused(2, "confirmation.required");
+    // Another one over the same key goes with it.
+    let twin = house.acme(&["cert", "issue", "--csr", "dev-1.csr", "--identity", "dev-1", "--out-cert", "twin.pem"]).ok();
+    house.acme(&["cert", "revoke", &made.id, "--reason", "superseded", "--yes"]).exits(0);
+    check(house, text(&twin, "serial")).exits(0);
     house.acme(&["cert", "revoke", &made.id, "--reason", "keyCompromise", "--yes"]).exits(0);
+    check(house, text(&twin, "serial")).refused(3, "credential.revoked");
     house.acme(&["cert", "resume", &made.id]).refused(5, "credential.illegal-transition");
     check(house, &made.serial).refused(3, "credential.revoked");
     assert_eq!(ocsp(house), "revoked");

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use signet_model::{CredentialId, IdentityId, Refusal, Scope, Timestamp};
-use signet_pki::{IssuerName, Serial};
+use signet_pki::{IssuerName, RevocationReason, Serial};
 
 use crate::AuthorityRoom;
 use crate::reasons::CERTIFICATE_NOT_FOUND;
-use crate::sql::{self, Cursor, inventory};
+use crate::sql::{self, Cursor, inventory, status};
+use crate::status::named_reason;
+
+/// Certificates over one key that are named at once.
+const MOST_OF_KEY: u32 = 500;
 
 /// A certificate as the inventory has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +103,18 @@ impl Search {
 }
 
 impl AuthorityRoom {
+    /// The certificates of the tenant over this key that can still be used, at most 500, where `reason` is the CRL's
+    /// `keyCompromise`; else none. Only the tenant's own: whoever brings a foreign certificate has not proven that the key is theirs.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn same_key(&self, scope: &Scope, spki_sha256: &[u8; 32], reason: &str) -> Result<Vec<CredentialId>, Refusal> {
+        if named_reason(Some(reason)) != Some(RevocationReason::KeyCompromise) {
+            return Ok(Vec::new());
+        }
+        sql::all(&self.db, status::usable_with_key(&scope.tenant, spki_sha256, MOST_OF_KEY), |row| sql::parsed(row, 0)).await
+    }
+
     /// A page of certificates.
     pub(crate) async fn certificates(
         &self,

@@ -438,6 +438,7 @@ impl AuthorityRoom {
             if state.as_deref() != Some("intended") {
                 break;
             }
+            self.refuse_compromised(&intent.spki_sha256).await?;
             birth = self.credentials.birth(scope, facts, wanted.identity.as_deref()).await?;
         }
         Err(Refusal::new(&kinds::STORAGE_CONTENTION, "the certificate could not be stored in time; it was not handed out"))

@@ -26,6 +26,9 @@ pub(crate) const LONGEST_ISSUER: usize = 2_000;
 /// Revocations of one call that are under way at once; the ledger commits them together.
 const MOST_AT_ONCE: usize = 64;
 
+/// Pages of certificates over one key, at most: 100,000 certificates.
+const MOST_PAGES_OF_KEY: usize = 200;
+
 /// What a credential says of its certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct X509Facts {
@@ -147,6 +150,22 @@ impl CredentialsRoom {
         let effect = register.on_report(scope, &certificate, reason, at);
         let record = AuditRecord::new(scope, "credential.report", credential.id.as_str()).because(Some(reason.to_owned()));
         (!effect.is_empty()).then(|| effect.into_iter().fold(Change::new(record), Change::effecting))
+    }
+
+    /// Revokes what else the tenant has over the key of a certificate that was revoked since that key is compromised. A call that is
+    /// cut off is repeated by revoking once more.
+    pub(crate) async fn revoke_same_key(&self, scope: &Scope, revoked: &Credential, reason: Option<&str>) -> Result<(), Refusal> {
+        let (Some(register), Some(certificate), Some(reason)) = (self.told.register.get(), &revoked.certificate, reason) else {
+            return Ok(());
+        };
+        for _ in 0..MOST_PAGES_OF_KEY {
+            let others = register.same_key(scope, &certificate.spki_sha256, reason).await?;
+            if others.is_empty() {
+                return Ok(());
+            }
+            self.revoke_certificates(scope, &others, reason).await?;
+        }
+        Err(Refusal::new(&kinds::STORAGE_CONTENTION, "certificates over the same key are still being issued; revoke once more"))
     }
 
     /// What is written beside the removal of these certificates.

@@ -249,7 +249,11 @@ impl CredentialsRoom {
         request: Request,
         reason: Option<&str>,
     ) -> Result<Moved, Refusal> {
-        self.move_by(scope, meant.into(), request, reason, self.config.strict_fsm).await
+        let moved = self.move_by(scope, meant.into(), request, reason, self.config.strict_fsm).await?;
+        if moved.credential.state == CredentialState::Revoked {
+            self.revoke_same_key(scope, &moved.credential, reason).await?;
+        }
+        Ok(moved)
     }
 
     /// The same by the table of moves with or without `strict_fsm`, whatever the configuration says.

@@ -33,6 +33,15 @@ pub trait CertificateRegister: Send + Sync {
     /// compromised after its certificate was replaced. Nothing when that changes nothing.
     fn on_report(&self, scope: &Scope, certificate: &MovedCertificate<'_>, reason: &str, at: Timestamp) -> Vec<Statement>;
 
+    /// The certificates of the tenant over this key that can still be used, at most 500 at once, where `reason` says that nobody may
+    /// use the key any more; else none. Asked after a revocation was committed: whoever asks revokes them too, and asks again.
+    fn same_key<'a>(
+        &'a self,
+        scope: &'a Scope,
+        spki_sha256: &'a [u8; 32],
+        reason: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<CredentialId>, Refusal>>;
+
     /// What is written beside the removal of credentials of kind `x509` for good, in the same commit: at most 500 at once. They
     /// can never be used again, though their certificates may not have expired.
     fn on_removal(&self, scope: &Scope, ids: &[CredentialId]) -> Vec<Statement>;

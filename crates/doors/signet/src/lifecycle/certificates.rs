@@ -274,6 +274,15 @@ impl credentials::CertificateRegister for Register {
         register::on_report(&scope.tenant, moving, reason, at)
     }
 
+    fn same_key<'a>(
+        &'a self,
+        scope: &'a Scope,
+        spki_sha256: &'a [u8; 32],
+        reason: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<CredentialId>, Refusal>> {
+        Box::pin(self.0.same_key(scope, spki_sha256, reason))
+    }
+
     fn on_removal(&self, scope: &Scope, ids: &[CredentialId]) -> Vec<Statement> {
         register::on_removal(&scope.tenant, ids, scope.now())
     }

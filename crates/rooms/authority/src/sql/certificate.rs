@@ -66,10 +66,14 @@ pub(crate) fn key_of_ca(key_identifier: &[u8]) -> Statement {
     Statement::new("SELECT 1 FROM tenant_ca WHERE ski = $1", params![key_identifier])
 }
 
-/// Guard: the intent is still one. Beside it the certificate and its credential are stored in one statement on PostgreSQL, which
+/// Guard: the intent is still one, and nobody has reported its key meanwhile. Beside it the certificate and its credential are stored in one statement on PostgreSQL, which
 /// takes one compare-and-set, the credential's.
 pub(crate) fn still_intended(intent: &Intent) -> Statement {
-    Statement::new("SELECT 1 FROM certificate WHERE id = $1 AND tenant = $2 AND state = 'intended'", params![&intent.id, &intent.tenant])
+    Statement::new(
+        "SELECT 1 FROM certificate c WHERE c.id = $1 AND c.tenant = $2 AND c.state = 'intended' \
+         AND NOT EXISTS (SELECT 1 FROM compromised_key k WHERE k.spki_sha256 = $3)",
+        params![&intent.id, &intent.tenant, &intent.spki_sha256],
+    )
 }
 
 /// The certificate is there: the intent becomes it.

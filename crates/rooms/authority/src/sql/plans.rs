@@ -28,6 +28,12 @@ fn statements() -> Vec<(Statement, &'static [&'static str])> {
             &["crl_partition USING INDEX sqlite_autoindex_crl_partition_1", "c USING INDEX sqlite_autoindex_certificate_1 (id=?)"],
         ),
         (status::move_many(&acme, "[]", revoked, None, now), &["certificate USING INDEX sqlite_autoindex_certificate_1 (id=?)"]),
+        (status::usable_with_key(&acme, &[0; 32], 500), &["certificate USING INDEX certificate_key (spki_sha256=?)"]),
+        (
+            status::mark_report(&acme, &id, "keyCompromise"),
+            &["crl_partition USING INDEX sqlite_autoindex_crl_partition_1", "c USING INDEX sqlite_autoindex_certificate_1 (id=?)"],
+        ),
+        (status::report(&acme, &id, "keyCompromise"), &["certificate USING INDEX sqlite_autoindex_certificate_1 (id=?)"]),
         (status::of_serial("CN=acme", "7"), &["certificate USING INDEX certificate_serial"]),
         (partition::find(&key), &["p USING INDEX sqlite_autoindex_crl_partition_1 (tenant=? AND generation=? AND number=?)"]),
         (

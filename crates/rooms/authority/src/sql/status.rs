@@ -79,6 +79,19 @@ pub(crate) fn report(tenant: &TenantId, id: &CredentialId, reason: &'static str)
     )
 }
 
+/// Certificates of the tenant over a key that can still be used.
+pub(crate) fn usable_with_key(tenant: &TenantId, spki_sha256: &[u8; 32], most: u32) -> Statement {
+    Statement::new(
+        Sql::Pair {
+            sqlite: "SELECT id FROM certificate WHERE spki_sha256 = $1 AND +tenant = $2 AND +state IN ('Inactive', 'Active', 'Suspended') \
+                     AND profile <> 'ocsp' ORDER BY +id LIMIT $3",
+            postgres: "SELECT id FROM certificate WHERE spki_sha256 = $1 AND tenant = $2 AND state IN ('Inactive', 'Active', 'Suspended') \
+                       AND profile <> 'ocsp' ORDER BY id LIMIT $3",
+        },
+        params![spki_sha256, tenant, most],
+    )
+}
+
 /// A key that nothing is issued for any more, whoever asks.
 pub(crate) fn refuse_key(tenant: &TenantId, spki_sha256: &[u8; 32], at: Timestamp) -> Statement {
     Statement::new(

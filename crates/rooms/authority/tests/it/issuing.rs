@@ -138,6 +138,25 @@ on_both! {
         house.end().await;
     }
 
+    async fn a_key_that_is_reported_while_its_certificate_is_signed_gets_none(kind) {
+        let house = House::new(kind).await;
+        let report_when_signed = |issued: &signet_authority::Issued| {
+            let report = signet_db::Statement::new(
+                "INSERT INTO compromised_key (spki_sha256, tenant, since) SELECT $1, $2, $3 WHERE {ok} ON CONFLICT DO NOTHING",
+                signet_db::params![&issued.spki_sha256, "acme", 7_i64],
+            );
+            let record = signet_model::AuditRecord::new(&house.scope("acme"), "test.report", "key");
+            let commit = house.ledger.commit(signet_ledger::Change::new(record).effecting(report));
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(commit)).unwrap();
+            Ok(None)
+        };
+        let refused = house.room.issue(&house.scope("acme"), generated("a"), &report_when_signed).await.err().unwrap();
+        assert_eq!(refused.reason.code, "key.compromised");
+        assert_eq!(house.number("SELECT count(*) FROM certificate WHERE state = 'orphaned'").await, 1, "it was signed, so it is on the list");
+        assert_eq!(house.number("SELECT count(*) FROM double_credential").await, 0);
+        house.end().await;
+    }
+
     async fn the_key_of_a_ca_is_certified_for_nobody(kind) {
         let house = House::new(kind).await;
         house.issue("acme", "first").await.unwrap();

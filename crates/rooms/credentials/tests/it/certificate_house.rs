@@ -42,6 +42,8 @@ pub(crate) fn migrations() -> Migrations {
 pub(crate) struct TestRegister {
     /// Whether what it writes beside a move cannot be written.
     pub(crate) broken: AtomicBool,
+    /// What it knows over the same key as whatever is revoked next.
+    pub(crate) same_key: Mutex<Vec<CredentialId>>,
     /// The tenants that it was told of.
     pub(crate) tenants: Mutex<Vec<String>>,
 }
@@ -70,6 +72,12 @@ impl CertificateRegister for TestRegister {
             params![&scope.tenant, certificate.id, reason, at],
         );
         vec![write]
+    }
+
+    fn same_key<'a>(&'a self, _: &'a Scope, _: &'a [u8; 32], reason: &'a str) -> BoxFuture<'a, Result<Vec<CredentialId>, Refusal>> {
+        // Each page once, as those that are revoked are named no more.
+        let named = if reason == "keyCompromise" { std::mem::take(&mut *self.same_key.lock()) } else { Vec::new() };
+        Box::pin(async move { Ok(named) })
     }
 
     fn on_removal(&self, scope: &Scope, ids: &[CredentialId]) -> Vec<Statement> {

@@ -247,6 +247,27 @@ on_both! {
         house.end().await;
     }
 
+    async fn a_compromised_key_takes_all_certificates_over_it_along(kind) {
+        let house = House::new(kind).await;
+        let mut events = house.certificate_events().await;
+        let [one, two, three, other] = [house.certificate("1").await, house.certificate("2").await, house.certificate("3").await, house.certificate("4").await];
+        house.act(&three, "suspend").await.good();
+        assert_eq!(events.next(1).await[0].credential, three);
+        *house.register.same_key.lock() = [&two, &three].map(|id| id.parse().unwrap()).to_vec();
+        house.post(&format!("/api/v1/tenants/acme/credentials/{one}/revoke"), &json!({"reason": "superseded"})).await.good();
+        assert_eq!((house.state(&two).await, house.state(&three).await), ("Inactive".to_owned(), "Suspended".to_owned()));
+        house.post(&format!("/api/v1/tenants/acme/credentials/{one}/revoke"), &json!({"reason": "keyCompromise"})).await.good();
+        for id in [&one, &two, &three] {
+            assert_eq!(house.state(id).await, "Revoked");
+        }
+        assert_eq!(house.state(&other).await, "Inactive");
+        let told = |from: &str| vec![(from.to_owned(), "Revoked".to_owned(), Some("keyCompromise".to_owned()))];
+        assert_eq!(house.told_moves(&two).await, told("Inactive"));
+        let seen: Vec<String> = events.next(2).await.into_iter().map(|event| event.credential).collect();
+        assert_eq!(seen, [one, two], "one event for each that was usable");
+        house.end().await;
+    }
+
     async fn the_certificates_of_a_ca_that_ends_are_revoked_whatever_their_state_and_each_told_once(kind) {
         let house = House::with(kind, Settings { strict_fsm: true, ..Settings::default() }).await;
         let mut events = house.certificate_events().await;
