@@ -1,6 +1,9 @@
 //! Certificates: the room of the authorities, opened from the settings, and what it and the room of credentials want of each other.
 //! The only file that knows both.
 
+#[cfg(test)]
+mod agreement;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
