@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use signet_model::{TenantId, Timestamp};
 use signet_pki::{IssuerFacts, IssuerName};
+use tokio::time::Instant;
 
 use crate::custody::CaKey;
 use crate::rotation::CaState;
@@ -79,6 +80,8 @@ pub(crate) struct Issuer {
     pub(crate) chain: Vec<Vec<u8>>,
     /// What it signs with.
     pub(crate) key: CaKey,
+    /// When it was opened in this process.
+    pub(crate) opened: Instant,
 }
 
 impl fmt::Debug for Issuer {

@@ -13,6 +13,7 @@ use signet_crypto::sign::{Signer as _, SigningKey};
 use signet_ledger::{Change, Decided, Expect};
 use signet_model::{AuditRecord, Refusal, Scope, TenantId};
 use signet_pki::{CaCertificate, CertificateRequest, IssuerFacts, Profile, PublicKey, Serial};
+use tokio::time::Instant;
 
 use crate::ca::{Custody, Issuer, TenantCa};
 use crate::config::{CaCustody, LeafProfile};
@@ -27,6 +28,10 @@ use crate::{AuthorityRoom, internal, sql};
 const LIFE: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// A platform CA that ends sooner makes no more CAs: nothing useful could be issued by them.
 const LEAST_LEFT: Duration = Duration::from_secs(2 * 86_400);
+
+/// How long a CA's key stays open in memory, and between two looks at that.
+const OPEN_FOR: Duration = Duration::from_secs(3_600);
+const CLOSE_EVERY: Duration = Duration::from_secs(300);
 
 /// The opened CAs.
 pub(crate) struct OpenCas {
@@ -48,6 +53,12 @@ impl OpenCas {
         }
     }
 
+    /// Closes those that were opened before `before`. They are opened again when they are needed and still may sign.
+    fn close_old(&self, before: Instant) {
+        self.active.retain(|_, issuer| issuer.opened >= before);
+        self.any.retain(|_, issuer| issuer.opened >= before);
+    }
+
     /// Closes one.
     pub(crate) fn close(&self, tenant: &TenantId, generation: i64) {
         self.any.remove(&(tenant.clone(), generation));
@@ -67,6 +78,17 @@ struct Made {
 }
 
 impl AuthorityRoom {
+    /// Closes keys that have been open for long, again and again, on every replica: one that another replica has ended since does not
+    /// stay in this one's memory.
+    pub(crate) async fn close_again_and_again(&self) {
+        loop {
+            tokio::time::sleep(CLOSE_EVERY).await;
+            if let Some(before) = Instant::now().checked_sub(OPEN_FOR) {
+                self.open_cas.close_old(before);
+            }
+        }
+    }
+
     /// The tenant's CA that issues, open; made where there is none yet. Whether the tenant may have one is asked before.
     ///
     /// # Errors
@@ -265,6 +287,7 @@ impl AuthorityRoom {
             facts: Arc::new(facts),
             chain,
             key,
+            opened: Instant::now(),
         })
     }
 
@@ -289,5 +312,48 @@ impl AuthorityRoom {
         all.extend(stored.chain);
         all.pop();
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use signet_crypto::SystemEntropy;
+    use signet_crypto::sign::KeyType;
+    use signet_model::Timestamp;
+    use signet_pki::{Name, Validity};
+
+    use super::*;
+
+    #[test]
+    fn keys_that_have_been_open_for_long_are_closed_and_the_others_stay() {
+        let opened = Instant::now();
+        let issuer = |tenant: &str, opened| {
+            let key = SigningKey::generate(KeyType::P256, &SystemEntropy).unwrap();
+            let public = PublicKey::from_spki_der(&key.public_key_spki_der()).unwrap();
+            let validity = Validity { not_before: Timestamp::EPOCH, not_after: Timestamp::EPOCH.plus(LIFE) };
+            let facts = IssuerFacts::self_signed(Name::common(tenant).unwrap(), &public, validity);
+            Arc::new(Issuer {
+                tenant: tenant.parse().unwrap(),
+                generation: 1,
+                issuer_name: facts.name().canonical(),
+                facts: Arc::new(facts),
+                chain: Vec::new(),
+                key: CaKey::Software(Arc::new(key)),
+                opened,
+            })
+        };
+        let cas = OpenCas::new(10);
+        let later = opened + Duration::from_secs(60);
+        for (tenant, opened) in [("old", opened), ("new", later)] {
+            let issuer = issuer(tenant, opened);
+            cas.any.insert((issuer.tenant.clone(), 1), Arc::clone(&issuer));
+            cas.active.insert(issuer.tenant.clone(), issuer);
+        }
+        let (old, new): (TenantId, TenantId) = ("old".parse().unwrap(), "new".parse().unwrap());
+        let key = cas.any.get(&(old.clone(), 1)).map(|issuer| Arc::downgrade(&issuer)).unwrap();
+        cas.close_old(later);
+        assert!(cas.active.get(&old).is_none() && cas.any.get(&(old, 1)).is_none());
+        assert!(key.upgrade().is_none(), "nobody holds it any more");
+        assert!(cas.active.get(&new).is_some() && cas.any.get(&(new, 1)).is_some());
     }
 }

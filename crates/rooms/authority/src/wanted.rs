@@ -80,6 +80,7 @@ impl AuthorityRoom {
                 room.clean_again_and_again(&leads),
                 room.tell_mounts_again_and_again(&leads),
                 room.watch_custody(),
+                room.close_again_and_again(),
             );
         }))
     }
