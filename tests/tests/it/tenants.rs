@@ -57,10 +57,15 @@ fn by_the_command_line(house: &House) {
     house.check("bob").exits(3);
     json_of(house, &["tenant", "enable", "acme"]).ok();
     house.check("bob").exits(0);
+    let former = house.acme(&["ca", "show"]).ok();
     json_of(house, &["tenant", "delete", "acme", "--grace", "0s", "--yes"]).ok();
     assert!(within(Duration::from_secs(30), || json_of(house, &["tenant", "show", "acme"]).code == 4), "the tenant is gone");
     let records = json_of(house, &["audit", "list", "--platform", "--object", "acme"]).ok();
     assert!(records["items"].to_string().contains("tenant.purged"), "{records}");
+    json_of(house, &["tenant", "create", "acme"]).ok();
+    let own = house.acme(&["ca", "show"]).ok();
+    let generation = |ca: &serde_json::Value| ca["generation"].as_i64().unwrap();
+    assert_eq!(generation(&own), generation(&former) + 1, "whoever takes the name has an authority of its own: {own}");
 
     let made = json_of(house, &["api-token", "create", "--role", "platform", "--expires", "30d"]).ok();
     let (id, token) = (made["id"].as_str().unwrap(), made["token"].as_str().unwrap());

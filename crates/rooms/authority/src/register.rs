@@ -7,7 +7,7 @@ use signet_db::Statement;
 use signet_model::{CredentialId, CredentialState, TenantId, Timestamp};
 use signet_pki::RevocationReason;
 
-use crate::sql::status;
+use crate::sql::{anchor, issuance_rule, status, tenant_ca};
 use crate::status::named_reason;
 
 /// A certificate that moves.
@@ -74,6 +74,12 @@ pub fn on_report(tenant: &TenantId, certificate: Moving<'_>, reason: &str, at: T
 pub fn on_removal(tenant: &TenantId, ids: &[CredentialId], at: Timestamp) -> Vec<Statement> {
     let reason = RevocationReason::CessationOfOperation.name();
     if ids.is_empty() { Vec::new() } else { several(tenant, ids.iter(), CredentialState::Revoked, Some(reason), at) }
+}
+
+/// What is written beside the end of a tenant, whose name is free then: foreign CAs are trusted no longer, the rule is again the safe
+/// one, and its CAs begin to retire. Whoever takes the name gets a CA of its own.
+pub fn on_tenant_gone(tenant: &TenantId, at: Timestamp) -> Vec<Statement> {
+    vec![anchor::delete_all(tenant), issuance_rule::reset(tenant, at), tenant_ca::retire_all(tenant, at)]
 }
 
 fn several<'a>(

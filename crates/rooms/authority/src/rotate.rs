@@ -1,6 +1,8 @@
 //! The steps of a rotation, each one commit or more; what a step is comes from [`crate::rotation`], which is pure. Any step can be
 //! asked for again when it was cut off.
 
+use std::time::Duration;
+
 use signet_ledger::{Change, Decided, Expect};
 use signet_model::{AuditRecord, Refusal, Scope};
 
@@ -8,10 +10,14 @@ use crate::ca::{Custody, TenantCa};
 use crate::reasons::CA_ROTATION_OUT_OF_ORDER;
 use crate::rotation::{CaState, Move, Step, step};
 use crate::sql::{certificate, tenant_ca, vault};
-use crate::{AuthorityRoom, internal, sql};
+use crate::{AuthorityRoom, intent, internal, sql};
 
 /// Certificates that are revoked in one go when their CA ends.
 const PAGE: u32 = 500;
+/// How long a generation that retires is left to whoever asked for that; a request has ended by then.
+const LEFT_ALONE: Duration = Duration::from_secs(120);
+/// Generations whose end is gone on with in one go.
+const MOST_AT_ONCE: u32 = 100;
 /// What they are revoked for.
 const RETIRED: &str = "superseded";
 
@@ -105,6 +111,27 @@ impl AuthorityRoom {
         }
         self.open_cas.close(&scope.tenant, number);
         Ok(Stepped { generation: number, state: CaState::Retired })
+    }
+
+    /// Goes on with generations that began to retire and did not end: since the call was cut off, or since their tenant is gone. How
+    /// many ended.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn finish_retiring(&self) -> Result<usize, Refusal> {
+        let before = intent::back(self.clock.now(), LEFT_ALONE);
+        let mut ended = 0_usize;
+        for row in sql::all(&self.db, tenant_ca::left_retiring(before, MOST_AT_ONCE), tenant_ca::read).await? {
+            let scope = self.own_scope("authority", &row.tenant);
+            match self.retire(&scope, row.generation).await {
+                Ok(_) => ended = ended.saturating_add(1),
+                Err(refusal) => {
+                    tracing::warn!(event = "ca.not-retired", tenant = %row.tenant, generation = row.generation, reason = refusal.reason.code,
+                        detail = %refusal.detail);
+                }
+            }
+        }
+        Ok(ended)
     }
 
     async fn revoke_all_of(&self, scope: &Scope, number: i64) -> Result<(), Refusal> {

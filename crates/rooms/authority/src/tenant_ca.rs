@@ -138,9 +138,17 @@ impl AuthorityRoom {
             return Ok(row);
         }
         self.credentials.leaning(scope, None).await?;
+        let rows = self.ca_rows(&scope.tenant).await?;
+        if let Some(row) = rows.iter().find(|row| row.state == CaState::Active) {
+            return Ok(row.clone());
+        }
+        // A former tenant of the name may have had some.
+        let begun = rows.iter().find(|row| row.state == CaState::Pending).map(|row| row.generation);
+        let last = rows.iter().map(|row| row.generation).max().unwrap_or_default();
+        let number = begun.unwrap_or_else(|| last.saturating_add(1));
         let made = match &self.custody {
-            CaCustody::Software => self.new_software_ca(&scope.tenant, 1, CaState::Active).await?,
-            CaCustody::Vault(vault) => return self.made_in_vault(scope, vault, 1, CaState::Active).await,
+            CaCustody::Software => self.new_software_ca(&scope.tenant, number, CaState::Active).await?,
+            CaCustody::Vault(vault) => return self.made_in_vault(scope, vault, number, CaState::Active).await,
         };
         let (row, mine) = self
             .ledger

@@ -125,6 +125,7 @@ async fn make_wanted(room: &AuthorityRoom) {
     }
 }
 
+/// Also for CAs whose end was not finished.
 async fn look_for_orphans(room: &AuthorityRoom, leads: &(impl Fn() -> bool + Sync)) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -132,6 +133,11 @@ async fn look_for_orphans(room: &AuthorityRoom, leads: &(impl Fn() -> bool + Syn
             && let Err(refusal) = room.reconcile_all().await
         {
             tracing::warn!(event = "certificate.orphans-unread", reason = refusal.reason.code, detail = refusal.detail);
+        }
+        if leads()
+            && let Err(refusal) = room.finish_retiring().await
+        {
+            tracing::warn!(event = "ca.retiring-unread", reason = refusal.reason.code, detail = refusal.detail);
         }
     }
 }

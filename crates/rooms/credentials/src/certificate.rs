@@ -176,6 +176,11 @@ impl CredentialsRoom {
         }
     }
 
+    /// What is written beside the end of a tenant.
+    pub(crate) fn beside_end_of_tenant(&self, scope: &Scope) -> Vec<Statement> {
+        self.told.register.get().map_or_else(Vec::new, |register| register.on_tenant_gone(scope))
+    }
+
     /// Tells of a tenant that works from now on.
     pub(crate) fn tenant_works(&self, tenant: &TenantId) {
         if let Some(register) = self.told.register.get() {

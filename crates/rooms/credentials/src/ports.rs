@@ -46,6 +46,10 @@ pub trait CertificateRegister: Send + Sync {
     /// can never be used again, though their certificates may not have expired.
     fn on_removal(&self, scope: &Scope, ids: &[CredentialId]) -> Vec<Statement>;
 
+    /// What is written beside the end of a tenant, in the same commit, behind the removal of all that it had: its name is free then,
+    /// and whoever takes it must find nothing of the former one.
+    fn on_tenant_gone(&self, scope: &Scope) -> Vec<Statement>;
+
     /// A tenant was made, or is enabled again: it needs its CA soon. Called after the commit; must not block.
     fn tenant_made(&self, tenant: &TenantId);
 }

@@ -348,6 +348,7 @@ impl CredentialsRoom {
                     good: false,
                     reason: Some(TENANT_DISABLED.code.to_owned()),
                 });
+            change.effect.extend(self.beside_end_of_tenant(scope));
         }
         Ok(change)
     }

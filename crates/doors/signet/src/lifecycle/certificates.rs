@@ -290,6 +290,10 @@ impl credentials::CertificateRegister for Register {
         register::on_removal(&scope.tenant, ids, scope.now())
     }
 
+    fn on_tenant_gone(&self, scope: &Scope) -> Vec<Statement> {
+        register::on_tenant_gone(&scope.tenant, scope.now())
+    }
+
     fn tenant_made(&self, tenant: &TenantId) {
         self.0.tenant_made(tenant);
     }

@@ -58,6 +58,11 @@ pub(crate) fn delete(tenant: &TenantId, id: &AnchorId) -> Statement {
     Statement::new("DELETE FROM anchor WHERE id = $1 AND tenant = $2 AND {ok}", params![id, tenant])
 }
 
+/// Every one of a tenant.
+pub(crate) fn delete_all(tenant: &TenantId) -> Statement {
+    Statement::new("DELETE FROM anchor WHERE tenant = $1 AND {ok}", params![tenant])
+}
+
 /// Certificates behind `after` that an anchor vouches for and that can still be used.
 pub(crate) fn usable(tenant: &TenantId, id: &AnchorId, after: &str, most: u32) -> Statement {
     Statement::new(

@@ -5,6 +5,7 @@ pub(crate) mod anchor;
 pub(crate) mod certificate;
 pub(crate) mod expiry;
 pub(crate) mod inventory;
+pub(crate) mod issuance_rule;
 pub(crate) mod ocsp;
 pub(crate) mod partition;
 #[cfg(test)]

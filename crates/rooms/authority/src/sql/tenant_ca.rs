@@ -85,6 +85,21 @@ pub(crate) fn swap(next: &TenantCa, former: &TenantCa, now: Timestamp) -> [State
     [set_state(former, CaState::Superseded, now), set_state(next, CaState::Active, now)]
 }
 
+/// Every generation that can sign or could come to begins to retire. One that is still being made elsewhere has issued nothing and
+/// is finished for whoever has the name then.
+pub(crate) fn retire_all(tenant: &TenantId, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE tenant_ca SET state = 'retiring', updated_at = $1, version = version + 1 \
+         WHERE tenant = $2 AND state IN ('prepared', 'active', 'superseded', 'tainted') AND {ok}",
+        params![now, tenant],
+    )
+}
+
+/// Generations that began to retire before `before`.
+pub(crate) fn left_retiring(before: Timestamp, most: u32) -> Statement {
+    Statement::new(select!("WHERE state = 'retiring' AND updated_at < $1 ORDER BY tenant, generation LIMIT $2"), params![before, most])
+}
+
 /// The end of a generation: its key is wiped.
 pub(crate) fn end(ca: &TenantCa, now: Timestamp) -> Statement {
     Statement::new(

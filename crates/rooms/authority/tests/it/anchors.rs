@@ -9,7 +9,7 @@ use signet_pki::{CaCertificate, PublicKey};
 use crate::house::House;
 use crate::on_both;
 
-const ANCHORS: &str = "/api/v1/tenants/acme/anchors";
+pub(crate) const ANCHORS: &str = "/api/v1/tenants/acme/anchors";
 const IMPORT: &str = "/api/v1/tenants/acme/certificates/import";
 
 fn openssl(directory: &Path, arguments: &[&str]) {
@@ -22,7 +22,7 @@ fn text(directory: &Path, name: &str) -> String {
 }
 
 /// A foreign CA; the dates are those of the machine, which the fake clock is set to.
-fn foreign_ca(house: &House, name: &str, subject: &str) -> String {
+pub(crate) fn foreign_ca(house: &House, name: &str, subject: &str) -> String {
     let directory = house.site.path();
     let (key, crt) = (format!("{name}.key"), format!("{name}.crt"));
     openssl(
@@ -82,7 +82,7 @@ fn leaf(house: &House, ca: &str, subject: &str, extensions: Option<&str>) -> Str
     text(directory, "leaf.crt")
 }
 
-async fn now_is_now(house: &House) {
+pub(crate) async fn now_is_now(house: &House) {
     let out = Command::new("date").arg("+%s").output().unwrap();
     let seconds: i64 = String::from_utf8(out.stdout).unwrap().trim().parse().unwrap();
     let to_now = signet_model::Timestamp::from_micros(seconds * 1_000_000).since(house.scope("acme").now());

@@ -6,6 +6,7 @@ mod crash;
 mod credentials;
 mod ends;
 mod full_disk;
+mod gone;
 mod histories;
 mod house;
 mod inventory;

@@ -31,7 +31,7 @@ pub(crate) fn migrations() -> Migrations {
     const TABLES: &str = "CREATE TABLE told_move (tenant TEXT NOT NULL, id TEXT NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL, \
                           reason TEXT, issuer TEXT NOT NULL, serial TEXT NOT NULL, at BIGINT NOT NULL, \
                           CHECK (to_state <> 'refused')); \
-                          CREATE TABLE told_removal (tenant TEXT NOT NULL, id TEXT NOT NULL); \
+                          CREATE TABLE told_removal (tenant TEXT NOT NULL, id TEXT NOT NULL); CREATE TABLE told_gone (tenant TEXT NOT NULL); \
                           CREATE TABLE told_report (tenant TEXT NOT NULL, id TEXT NOT NULL, reason TEXT NOT NULL, at BIGINT NOT NULL);";
     const STEPS: &[Migration] = &[Migration { version: 1, name: "what a test is told", sql: TABLES }];
     Migrations { owner: "test_register", steps: STEPS }
@@ -85,6 +85,10 @@ impl CertificateRegister for TestRegister {
             Statement::new("INSERT INTO told_removal (tenant, id) SELECT $1, $2 WHERE {ok}", params![&scope.tenant, id])
         };
         ids.iter().map(row).collect()
+    }
+
+    fn on_tenant_gone(&self, scope: &Scope) -> Vec<Statement> {
+        vec![Statement::new("INSERT INTO told_gone (tenant) SELECT $1 WHERE {ok}", params![&scope.tenant])]
     }
 
     fn tenant_made(&self, tenant: &TenantId) {

@@ -116,6 +116,8 @@ on_both! {
         let removed: Vec<String> = rows.iter().map(|row| row.text(0).unwrap().to_owned()).collect();
         assert_eq!(removed.len(), ids.len(), "each once");
         assert_eq!(removed.into_iter().collect::<BTreeSet<_>>(), ids);
+        assert_eq!(house.number("SELECT count(*) FROM told_gone WHERE tenant = 'acme'").await, 1, "and of its end");
+        assert_eq!(house.number("SELECT count(*) FROM told_gone").await, 1);
         assert_eq!(house.number("SELECT count(*) FROM credential WHERE tenant = 'acme'").await, 0);
         assert_eq!(house.ask_certificate("CN=acme", "1").await.status, 404);
         assert_eq!(house.ask_certificate("CN=default", "1").await, crate::certificate_house::known(200, "default", &kept));
