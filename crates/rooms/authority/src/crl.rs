@@ -44,6 +44,8 @@ const USUAL_LISTS: usize = 1_000;
 const ATTEMPTS: u32 = 5;
 /// How long whoever asks waits for a list that says nothing new; then the last one is served, and the publisher goes on.
 const RENEWAL_WAIT: Duration = Duration::from_secs(2);
+/// How long whoever asks waits for a list that says something new; of those who wait for a slow key one after the other asks it.
+const NEWS_WAIT: Duration = Duration::from_secs(10);
 
 /// A list that is stored.
 #[derive(Debug)]
@@ -127,12 +129,9 @@ impl AuthorityRoom {
         let holds = found.next_update.is_some_and(|end| end > self.clock.now());
         let says_all = found.crl_number > 0 && found.changed == found.published && holds;
         let publishing = self.publish_at_least(key, Purpose::Regular, found.changed);
-        let published = if says_all {
-            let slow = |_| Refusal::new(&CA_UNAVAILABLE, "the key of the CA does not sign in time");
-            tokio::time::timeout(RENEWAL_WAIT, publishing).await.unwrap_or_else(|elapsed| Err(slow(elapsed)))
-        } else {
-            publishing.await
-        };
+        let wait = if says_all { RENEWAL_WAIT } else { NEWS_WAIT };
+        let slow = || Refusal::new(&CA_UNAVAILABLE, "the key of the CA does not sign in time");
+        let published = tokio::time::timeout(wait, publishing).await.unwrap_or_else(|_| Err(slow()));
         match published {
             Ok(crl) => Ok(crl.map(ServedCrl::good)),
             Err(refusal) => {

@@ -8,9 +8,11 @@ use quick_cache::sync::Cache;
 use signet_crypto::sign::{KeyType, Signer as _, SigningKey};
 use signet_model::{Refusal, TenantId, Timestamp};
 use signet_pki::{CertId, CertStatus, OcspError, OcspRequest, PublicKey, ResponderId, Serial, SingleResponse, ocsp_error, ocsp_response};
+use tokio::time::Instant;
 
 use crate::keyed_locks::KeyedLocks;
 use crate::ocsp_issuers::OcspIssuer;
+use crate::reasons::CA_UNAVAILABLE;
 use crate::status::Verdict;
 use crate::{AuthorityRoom, internal, sql};
 
@@ -23,6 +25,14 @@ const KEEP: Duration = Duration::from_secs(30);
 const MOST_RESPONDERS: usize = 20_000;
 /// How long a responder's certificate lives, as far as its CA does; it is replaced after half of that.
 const RESPONDER_LIFE: Duration = Duration::from_secs(7 * 86_400);
+
+/// How long an answer waits for a new delegate: where the last one is still good, and where there is none.
+const RENEWAL_WAIT: Duration = Duration::from_secs(2);
+const FIRST_WAIT: Duration = Duration::from_secs(10);
+/// After a delegate could not be made, before another one is tried; doubled with each further failure, and its bound. Each try may leave
+/// a serial number on a list, and anybody may ask.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(320);
 
 /// An answer of OCSP.
 pub(crate) struct Answered {
@@ -43,15 +53,31 @@ struct Responder {
     not_after: Timestamp,
 }
 
+/// Until when no delegate of a CA is made, and for how long that is.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    until: Instant,
+    length: Duration,
+}
+
+impl Pause {
+    /// The one after this.
+    fn next(former: Option<Self>, now: Instant) -> Self {
+        let length = former.map_or(FIRST_PAUSE, |former| former.length.saturating_mul(2).min(LONGEST_PAUSE));
+        Self { until: now.checked_add(length).unwrap_or(now), length }
+    }
+}
+
 /// The delegates of this process.
 pub(crate) struct Responders {
     kept: Cache<(TenantId, i64), Arc<Responder>>,
     making: KeyedLocks<(TenantId, i64)>,
+    pauses: Cache<(TenantId, i64), Pause>,
 }
 
 impl Responders {
     pub(crate) fn new() -> Self {
-        Self { kept: Cache::new(MOST_RESPONDERS), making: KeyedLocks::new() }
+        Self { kept: Cache::new(MOST_RESPONDERS), making: KeyedLocks::new(), pauses: Cache::new(MOST_RESPONDERS) }
     }
 }
 
@@ -115,26 +141,39 @@ impl AuthorityRoom {
             return Ok(Some(found));
         }
         let _one_at_a_time = self.revocation.responders.making.lock(key.clone()).await;
-        let former = kept(self);
+        let former = kept(self).filter(|former| former.not_after > self.clock.now());
         if let Some(found) = former.as_ref().filter(|found| found.renew_at > self.clock.now()) {
             return Ok(Some(Arc::clone(found)));
         }
-        match self.new_responder(issuer).await {
-            Ok(made) => {
-                let made = made.map(Arc::new);
-                if let Some(made) = &made {
-                    self.revocation.responders.kept.insert(key.clone(), Arc::clone(made));
-                    return Ok(Some(Arc::clone(made)));
-                }
-                Ok(former.filter(|former| former.not_after > self.clock.now()))
+        let pauses = &self.revocation.responders.pauses;
+        let pause = pauses.get(&key);
+        if pause.is_some_and(|pause| pause.until > Instant::now()) {
+            let resting = || Refusal::new(&CA_UNAVAILABLE, "a delegate of the CA could not be made a moment ago; it is tried again soon");
+            return former.map(Some).ok_or_else(resting);
+        }
+        let wait = if former.is_some() { RENEWAL_WAIT } else { FIRST_WAIT };
+        let made = match tokio::time::timeout(wait, self.new_responder(issuer)).await {
+            Ok(made) => made,
+            Err(_) => Err(Refusal::new(&CA_UNAVAILABLE, "the key of the CA does not sign in time")),
+        };
+        match made {
+            Ok(Some(made)) => {
+                let made = Arc::new(made);
+                pauses.remove(&key);
+                self.revocation.responders.kept.insert(key.clone(), Arc::clone(&made));
+                Ok(Some(made))
             }
-            Err(refusal) => match former.filter(|former| former.not_after > self.clock.now()) {
-                Some(former) => {
-                    tracing::warn!(event = "ocsp.responder-not-renewed", tenant = %issuer.tenant, reason = refusal.reason.code);
-                    Ok(Some(former))
+            Ok(None) => Ok(former),
+            Err(refusal) => {
+                pauses.insert(key.clone(), Pause::next(pause, Instant::now()));
+                match former {
+                    Some(former) => {
+                        tracing::warn!(event = "ocsp.responder-not-renewed", tenant = %issuer.tenant, reason = refusal.reason.code);
+                        Ok(Some(former))
+                    }
+                    None => Err(refusal),
                 }
-                None => Err(refusal),
-            },
+            }
         }
     }
 
@@ -152,5 +191,25 @@ impl AuthorityRoom {
         let public = PublicKey::from_spki_der(&key.public_key_spki_der())?;
         let id = ResponderId::by_key(public.bits());
         Ok(Some(Responder { key, id, certificate, renew_at: begun.plus(half), not_after }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_their_bound() {
+        let now = Instant::now();
+        let mut pause = None;
+        let lengths: Vec<u64> = (0..9)
+            .map(|_| {
+                let next = Pause::next(pause, now);
+                assert_eq!(next.until, now + next.length);
+                pause = Some(next);
+                next.length.as_secs()
+            })
+            .collect();
+        assert_eq!(lengths, [5, 10, 20, 40, 80, 160, 320, 320, 320]);
     }
 }

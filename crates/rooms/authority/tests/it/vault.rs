@@ -20,6 +20,7 @@ use tower::ServiceExt as _;
 
 use crate::house::{House, Kind, Site, generated, usual};
 use crate::on_both;
+use crate::watch::Said;
 
 /// A server for the tests that do it no harm.
 fn shared() -> &'static TestBao {
@@ -213,6 +214,27 @@ on_both! {
         .await;
         house.issue("acme", "d3").await.unwrap();
         drop(_tasks);
+        house.end().await;
+    }
+
+    async fn while_vault_is_sealed_the_last_delegate_answers_and_questions_fill_no_list(kind) {
+        let bao = TestBao::private(BaoKind::Dev);
+        let vault = vault(&bao, &bao.url(), "pki");
+        let house = House::with(site(kind, &vault).await, usual()).await;
+        let issued = house.issue("acme", "d1").await.unwrap();
+        let serial = issued.serial.to_der_bytes();
+        let said = async || crate::watch::ocsp(&house.room, "acme", 1, &serial).await;
+        assert_eq!(said().await, Said::Good);
+        bao.seal();
+        house.clock.advance(std::time::Duration::from_secs(4 * 86_400));
+        for _ in 0..6 {
+            assert_eq!(said().await, Said::Good, "the last one is good for some days more");
+        }
+        house.credentials.move_to(&house.scope("acme"), &issued.id, CredentialState::Revoked, None).await.unwrap();
+        assert_eq!(said().await, Said::Revoked(None), "and tells the truth");
+        assert_eq!(house.number("SELECT count(*) FROM certificate WHERE profile = 'ocsp'").await, 2, "one try, whoever asks how often");
+        let path = CertificateFacts::read(&issued.leaf).unwrap().crl_urls[0].strip_prefix("http://127.0.0.1:7480").unwrap().to_owned();
+        assert_eq!(crate::watch::get(&house.room, &path).await.status, 503, "no list is better than one that lacks the revocation");
         house.end().await;
     }
 
