@@ -258,7 +258,9 @@ impl Case {
 
     async fn moves(&mut self, which: usize, from: &[State], to: State, verb: &str, reason: &str) {
         let Some(which) = which.checked_rem(self.known.len()) else { return };
-        if from.contains(&self.known[which].state) {
+        // Of what a retired CA issued, what had ended may be revoked or forgotten by then.
+        let known = &self.known[which];
+        if from.contains(&known.state) && !self.retired.contains(&known.generation) {
             let path = format!("/api/v1/tenants/acme/credentials/{}/{verb}", self.known[which].id);
             self.house().post(&path, &json!({"reason": reason})).await;
             self.known[which].state = to;
@@ -295,7 +297,6 @@ impl Case {
                 if step == "retire" {
                     let generation = done["generation"].as_i64().unwrap();
                     self.retired.push(generation);
-                    // What a sweep of 90 days has forgotten is not revoked any more; it ended long ago.
                     let now = self.now();
                     let of_it = |known: &&mut Known| known.generation == generation && known.facts.not_after >= now;
                     self.known.iter_mut().filter(of_it).for_each(|known| known.state = State::Revoked);
