@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::connect::connect;
 use crate::exchange::exchange;
 use crate::limits::InFlight;
-use crate::{AddressPolicy, OutboundError, OutboundUrl, Resolve, SystemResolver, trust};
+use crate::{AddressPolicy, ClientIdentity, OutboundError, OutboundUrl, Resolve, SystemResolver, trust};
 
 /// How a client works.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct OutboundConfig {
     pub max_body: usize,
     /// PEM file of the authorities that servers' certificates must be signed by; none means the system's.
     pub ca_file: Option<PathBuf>,
+    /// What is shown to a server that asks for a client certificate.
+    pub identity: Option<ClientIdentity>,
     /// Exchanges at once; one more is refused. A single host gets a quarter of them.
     pub max_in_flight: usize,
 }
@@ -44,6 +46,7 @@ impl OutboundConfig {
             total_timeout: Duration::from_secs(10),
             max_body: 1024 * 1024,
             ca_file: None,
+            identity: None,
             max_in_flight: 64,
         }
     }
@@ -144,7 +147,7 @@ impl Outbound {
     /// # Errors
     /// As [`Outbound::new`].
     pub fn with_resolver(config: OutboundConfig, resolver: Arc<dyn Resolve>) -> Result<Self, OutboundError> {
-        let tls = trust::tls(config.ca_file.as_deref());
+        let tls = trust::tls(config.ca_file.as_deref(), config.identity.as_ref());
         if let (Err(error), Some(_)) = (&tls, &config.ca_file) {
             return Err(error.clone());
         }

@@ -49,6 +49,9 @@ pub enum OutboundError {
     /// The file of trusted certificates, or the system's store, cannot be used.
     #[error("{0}")]
     TrustFile(String),
+    /// The certificate and key that we would show to servers cannot be used.
+    #[error("the client certificate cannot be used: {0}")]
+    Identity(String),
     // the network
     /// No address, or nobody answers there.
     #[error("{host} cannot be reached: {why}")]
@@ -114,7 +117,7 @@ impl OutboundError {
         match self {
             Self::Url(_) => &OUTBOUND_URL_REFUSED,
             Self::Address { .. } => &OUTBOUND_ADDRESS_REFUSED,
-            Self::TrustFile(_) => &OUTBOUND_TRUST_FILE,
+            Self::TrustFile(_) | Self::Identity(_) => &OUTBOUND_TRUST_FILE,
             Self::Unreachable { .. } => &OUTBOUND_UNREACHABLE,
             Self::Timeout { .. } => &OUTBOUND_TIMEOUT,
             Self::Untrusted { .. } => &OUTBOUND_UNTRUSTED,

@@ -17,6 +17,7 @@ mod client;
 mod connect;
 mod error;
 mod exchange;
+mod identity;
 mod limits;
 mod network;
 mod policy;
@@ -30,6 +31,7 @@ pub use error::{
     OUTBOUND_ADDRESS_REFUSED, OUTBOUND_ANSWER_INVALID, OUTBOUND_BUSY, OUTBOUND_STATUS, OUTBOUND_TIMEOUT, OUTBOUND_TOO_LARGE,
     OUTBOUND_TRUST_FILE, OUTBOUND_UNREACHABLE, OUTBOUND_UNTRUSTED, OUTBOUND_URL_REFUSED, OutboundError, REASONS,
 };
+pub use identity::ClientIdentity;
 pub use network::{Network, NetworkError};
 pub use policy::AddressPolicy;
 pub use resolve::{Resolve, SystemResolver};

@@ -1,4 +1,5 @@
-//! Whose certificates are believed: exactly the authorities of one PEM file, or the system's where no file is; never both.
+//! Whose certificates are believed: exactly the authorities of one PEM file, or the system's where no file is; never both. And with
+//! which certificate we answer a server that asks for one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,22 +9,25 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-use crate::OutboundError;
+use crate::{ClientIdentity, OutboundError};
 
 /// Longest file of certificates in bytes; the whole store of a distribution is a quarter of it.
 const LONGEST_FILE: u64 = 1024 * 1024;
 
 /// The TLS settings. HTTP/1.1 is offered and nothing else, since that is what is spoken.
-pub(crate) fn tls(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, OutboundError> {
+pub(crate) fn tls(ca_file: Option<&Path>, identity: Option<&ClientIdentity>) -> Result<Arc<ClientConfig>, OutboundError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let fault = |why: &dyn std::fmt::Display| OutboundError::TrustFile(format!("TLS cannot be set up: {why}"));
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|e| fault(&e))?;
-    let mut config = match ca_file {
-        Some(path) => builder.with_root_certificates(authorities(path)?).with_no_client_auth(),
+    let builder = match ca_file {
+        Some(path) => builder.with_root_certificates(authorities(path)?),
         None => builder
             .with_platform_verifier()
-            .map_err(|e| OutboundError::TrustFile(format!("the system's certificate authorities cannot be used: {e}")))?
-            .with_no_client_auth(),
+            .map_err(|e| OutboundError::TrustFile(format!("the system's certificate authorities cannot be used: {e}")))?,
+    };
+    let mut config = match identity {
+        Some(identity) => builder.with_client_cert_resolver(identity.resolver()),
+        None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))

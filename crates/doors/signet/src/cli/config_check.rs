@@ -63,6 +63,8 @@ fn shown(span: Span) -> String {
 
 fn custody(settings: &Settings) -> Result<(), Refusal> {
     let custody = &settings.custody;
+    let (certificate, key) = (custody.client_cert_file.is_some(), custody.client_key_file.is_some());
+    pair("custody.client_cert_file", certificate, "custody.client_key_file", key)?;
     let missing = |key: &str, why: &str| {
         Err(Refusal::new(&CONFIG_VALUE, format!("{why}, and `{key}` is not given")).with_fix(format!("Give `{key}`.")))
     };
@@ -117,6 +119,7 @@ mod tests {
             ("[authority]\ndefault_ttl = \"11d\"\nmax_ttl = \"10d\"", "config.value-invalid", "\"11d\""),
             ("[custody]\nkind = \"vault\"", "config.value-invalid", "`custody.url`"),
             ("[custody]\nkind = \"vault\"\nurl = \"https://v\"", "config.value-invalid", "`custody.token_file`"),
+            ("[custody]\nclient_cert_file = \"a.pem\"", "config.value-invalid", "`custody.client_key_file`"),
             (
                 "[custody]\nkind = \"vault\"\nurl = \"https://v\"\nauth = \"approle\"\ntoken_file = \"/t\"",
                 "config.value-invalid",

@@ -12,7 +12,7 @@ use super::address::{Address, DatabaseUrl, NatsUrl};
 use super::authority::{CaKey, CertificateForm, PlainUrl, VaultAuth};
 use super::callers::Issuers;
 use super::choice::{CustodyKind, LogFormat, LogLevel, Roles};
-use super::outward::{HttpUrl, Networks};
+use super::outward::{Hosts, HttpUrl, Networks};
 use super::value::{Count, Instance, Raw, Setting, Span, wrong};
 
 /// One key with what it holds now.
@@ -304,6 +304,12 @@ settings! {
         namespace: Option<String> = None;
         /// Certificates that its must be signed by; without it the system's authorities count.
         ca_file: Option<PathBuf> = None;
+        /// Certificate that is shown to it where it asks for one, as PEM, the leaf first. Read again on SIGHUP. It replaces no login.
+        client_cert_file: Option<PathBuf> = None;
+        /// Private key of that certificate as PEM, mode 0600.
+        client_key_file: Option<PathBuf> = None;
+        /// Other hosts of its cluster that a standby may redirect to; the token is sent to no other.
+        cluster_hosts: Hosts = Hosts(Vec::new());
         /// Networks that it may be in, beside public addresses and this machine.
         allow_networks: Networks = Networks(Vec::new());
         /// Let `http` be spoken with it, too; on this machine it always may.

@@ -10,7 +10,7 @@ use signet_custody::vault::VaultHealth;
 
 use super::{Check, Patient};
 use crate::config::CustodyKind;
-use crate::lifecycle::vault;
+use crate::lifecycle::{ClientCertificate, vault};
 
 /// For one question to Vault.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -59,7 +59,9 @@ fn revocation(patient: &Patient<'_>) -> Check {
 async fn custody(patient: &Patient<'_>) -> Check {
     const NAME: &str = "vault";
     const FIX: &str = "Unseal or start it, or correct section [custody]; a running Signet goes on by itself.";
-    let vault = match vault(&patient.settings.custody, None, Arc::new(SystemEntropy)) {
+    let settings = &patient.settings.custody;
+    let client = ClientCertificate::open(settings);
+    let vault = match client.and_then(|client| vault(settings, None, client.as_ref(), Arc::new(SystemEntropy))) {
         Ok(vault) => vault,
         Err(refusal) => {
             let fix = refusal.fix().to_owned();

@@ -17,6 +17,7 @@ use signet_ledger::{LedgerError, shared_seal_key};
 use signet_model::{Clock, Entropy, Refusal};
 use tokio_util::sync::CancellationToken;
 
+use super::custody::ClientCertificate;
 use super::data_dir::DataDir;
 use super::health::Health;
 use super::house::House;
@@ -29,7 +30,7 @@ use super::shape::{SealPlace, Shape};
 use super::tls::Certificates;
 use super::{Launch, metrics};
 use crate::clock::SystemClock;
-use crate::config::{Role, Settings};
+use crate::config::{CustodyKind, Role, Settings};
 use crate::{database, message_bus};
 
 /// First and longest pause between two attempts to reach what a start waits for.
@@ -53,6 +54,8 @@ pub(crate) struct Foundation {
     /// Ends what runs in the background.
     pub(crate) shutdown: CancellationToken,
     certificates: Option<Arc<Certificates>>,
+    /// What is shown to Vault, where that asks for a certificate.
+    pub(crate) vault_client: Option<ClientCertificate>,
     registry: Mutex<Registry>,
 }
 
@@ -79,10 +82,12 @@ impl Foundation {
         }
     }
 
-    /// Reads certificate and key again; what does not read is told and what was in use stays.
+    /// Reads certificates and keys again; what does not read is told and what was in use stays.
     pub(crate) fn reload(&self) {
-        if let Some(certificates) = &self.certificates {
-            match certificates.reload() {
+        let listener = self.certificates.as_ref().map(|certificates| certificates.reload());
+        let vault = self.vault_client.as_ref().map(ClientCertificate::reload);
+        for outcome in [listener, vault].into_iter().flatten() {
+            match outcome {
                 Ok(()) => tracing::info!(event = "tls.reloaded"),
                 Err(refusal) => tracing::error!(event = "tls.reload-failed", reason = refusal.reason.code, detail = %refusal.detail),
             }
@@ -119,6 +124,10 @@ pub(crate) async fn lay(launch: &Launch) -> Result<Foundation, Refusal> {
     } else {
         None
     };
+    let vault_client = match settings.custody.kind {
+        CustodyKind::Vault if launch.shape.certificates => ClientCertificate::open(&settings.custody)?,
+        CustodyKind::Vault | CustodyKind::Software => None,
+    };
     let started = seconds_since_epoch();
     let mut registry = metrics::of_process(started);
     let http_metrics = HttpMetrics::register(&mut registry);
@@ -138,7 +147,18 @@ pub(crate) async fn lay(launch: &Launch) -> Result<Foundation, Refusal> {
     if let Some(certificates) = &certificates {
         tokio::spawn(Arc::clone(certificates).keep_fresh(Arc::clone(&clock), Arc::clone(&entropy), shutdown.clone()));
     }
-    Ok(Foundation { data, clock, entropy, health, listeners, http_metrics, shutdown, certificates, registry: Mutex::new(registry) })
+    Ok(Foundation {
+        data,
+        clock,
+        entropy,
+        health,
+        listeners,
+        http_metrics,
+        shutdown,
+        certificates,
+        vault_client,
+        registry: Mutex::new(registry),
+    })
 }
 
 /// Everything that has to be there before the first request.

@@ -148,7 +148,7 @@ fn custody_of(launch: &Launch, foundation: &Foundation) -> Result<CaCustody, Ref
         CustodyKind::Software => Ok(CaCustody::Software),
         CustodyKind::Vault => {
             let secret = launch.shape.custody_secret.as_ref();
-            Ok(CaCustody::Vault(custody::vault(custody, secret, Arc::clone(&foundation.entropy))?))
+            Ok(CaCustody::Vault(custody::vault(custody, secret, foundation.vault_client.as_ref(), Arc::clone(&foundation.entropy))?))
         }
     }
 }

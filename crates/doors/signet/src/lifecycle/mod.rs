@@ -17,6 +17,7 @@ mod listeners;
 mod logs;
 mod metrics;
 mod notify;
+mod pair;
 mod ports;
 mod readings;
 mod reasons;
@@ -39,7 +40,7 @@ pub(crate) use boot::{Trouble, seal_key_file};
 pub(crate) use callers::outbound as issuers_client;
 #[cfg(test)]
 pub(crate) use certificates::unopened as unopened_authority;
-pub(crate) use custody::vault;
+pub(crate) use custody::{ClientCertificate, vault};
 pub(crate) use data_dir::{holder, make as make_data_dir, mode_for_others};
 pub(crate) use first_start::keep as keep_operator_token;
 pub(crate) use hardening::may_lock_all;

@@ -12,10 +12,11 @@ use signet_crypto::sign::{P256Key, Signer as _};
 use signet_custody::secret_file::{self, Links};
 use signet_http::server_config;
 use signet_model::{Clock, Entropy, Refusal, Timestamp};
-use signet_pki::{CaCertificate, CertificateAuthority, LeafFacts, PkiError, PrivateKey, ServerNames, Validity, pem};
+use signet_pki::{CaCertificate, CertificateAuthority, LeafFacts, PkiError, ServerNames, Validity, pem};
 use tokio_util::sync::CancellationToken;
 
 use super::files::write_atomically;
+use super::pair::{LONGEST_KEY, Pair, at, read, read_key};
 use super::reasons::TLS_FILES;
 use crate::config::{Address, Tls};
 
@@ -27,11 +28,6 @@ const LEAF_LIFE: Duration = Duration::from_secs(90 * 86_400);
 const BACKDATED: Duration = Duration::from_secs(3_600);
 /// How often the age of our own certificate is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(3_600);
-/// A chain is a few kilobytes.
-const LONGEST_FILE: u64 = 1024 * 1024;
-/// A key is at most a few.
-const LONGEST_KEY: usize = 64 * 1024;
-
 /// Where the certificate comes from.
 enum Source {
     /// Files of the operator.
@@ -111,11 +107,7 @@ impl Source {
 
     fn read(&self) -> Result<ServerConfig, Refusal> {
         let (certificate, key) = self.paths();
-        let chain = pem::certificates(&read(&certificate)?).map_err(|e| at(&certificate, e))?;
-        let private = read_key(&key, self.links())?;
-        if let Some(leaf) = chain.first() {
-            private.check_pair(leaf).map_err(|e| at(&certificate, e))?;
-        }
+        let (chain, private) = Pair { certificate: &certificate, key: &key, links: self.links(), reason: &TLS_FILES }.read()?;
         Ok(server_config(chain, private.to_rustls())?)
     }
 
@@ -145,8 +137,8 @@ fn authority(directory: &Path, now: Timestamp, entropy: &dyn Entropy) -> Result<
     super::data_dir::make(directory)?;
     let (certificate, key) = (directory.join("ca.pem"), directory.join("ca.key"));
     if certificate.exists() && key.exists() {
-        let ca = CaCertificate::from_pem(&read(&certificate)?).map_err(|e| at(&certificate, e))?;
-        let private = read_key(&key, Links::Refuse)?.to_p256().map_err(|e| at(&key, e))?;
+        let ca = CaCertificate::from_pem(&read(&certificate, &TLS_FILES)?).map_err(|e| at(&certificate, e, &TLS_FILES))?;
+        let private = read_key(&key, Links::Refuse, &TLS_FILES)?.to_p256().map_err(|e| at(&key, e, &TLS_FILES))?;
         return Ok((ca, private));
     }
     let private = P256Key::generate(entropy).map_err(PkiError::from)?;
@@ -163,7 +155,7 @@ fn is_fresh(directory: &Path, ca: &CaCertificate, names: &ServerNames, now: Time
     if !certificate.exists() || !key.exists() {
         return Ok(false);
     }
-    let Ok(chain) = pem::certificates(&read(&certificate)?) else { return Ok(false) };
+    let Ok(chain) = pem::certificates(&read(&certificate, &TLS_FILES)?) else { return Ok(false) };
     // A key that others can read is refused, not quietly replaced: somebody should know.
     let secret = secret_file::read(&key, LONGEST_KEY, Links::Refuse)?;
     let Ok(private) = pem::private_key(secret.expose()) else { return Ok(false) };
@@ -201,28 +193,8 @@ pub(super) fn host_name() -> Option<String> {
     Some(name.to_owned()).filter(|name| !name.is_empty() && name != "(none)")
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
-    use std::io::Read as _;
-    let fault = |e: std::io::Error| Refusal::new(&TLS_FILES, format!("{} cannot be read: {e}", path.display()));
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).map_err(fault)?.take(LONGEST_FILE).read_to_end(&mut bytes).map_err(fault)?;
-    Ok(bytes)
-}
-
-/// The same for a private key, which nobody else may read. The operator's own may be a link, as certbot and Kubernetes make them.
-fn read_key(path: &Path, links: Links) -> Result<PrivateKey, Refusal> {
-    let secret = secret_file::read(path, LONGEST_KEY, links)?;
-    pem::private_key(secret.expose()).map_err(|e| at(path, e))
-}
-
 fn write(path: &Path, text: &str) -> Result<(), Refusal> {
     write_atomically(path, text.as_bytes()).map_err(|e| Refusal::new(&TLS_FILES, format!("{} cannot be written: {e}", path.display())))
-}
-
-/// The fault of a file: one reason for all of them, with the fix that fits.
-fn at(path: &Path, error: PkiError) -> Refusal {
-    let fix = error.reason().fix;
-    Refusal::new(&TLS_FILES, format!("{}: {error}", path.display())).with_fix(fix)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_crypto::Secret;
-use signet_outbound::AddressPolicy;
+use signet_outbound::{AddressPolicy, ClientIdentity};
 
 use super::VaultError;
 
@@ -73,6 +73,8 @@ pub struct VaultConfig {
     pub namespace: Option<String>,
     /// PEM file of the authorities of the server's certificate; none means the system's.
     pub ca_file: Option<PathBuf>,
+    /// Shown to a server that asks for a client certificate. It proves who connects; the login is asked for all the same.
+    pub identity: Option<ClientIdentity>,
     /// Which addresses may be reached.
     pub policy: AddressPolicy,
     /// Other hosts of the cluster that a standby may redirect to; the token is sent to nobody else.
@@ -90,6 +92,7 @@ impl VaultConfig {
             mount_prefix: mount_prefix.into(),
             namespace: None,
             ca_file: None,
+            identity: None,
             policy: AddressPolicy::deny_by_default(),
             cluster_hosts: Vec::new(),
             exchange_timeout: Duration::from_secs(10),

@@ -205,6 +205,7 @@ impl VaultError {
     pub(super) fn of_outbound(error: OutboundError, call: &'static str) -> Self {
         match error {
             OutboundError::TrustFile(text) => Self::TrustFile(text),
+            OutboundError::Identity(_) => Self::Config(error.to_string()),
             OutboundError::Timeout { phase: "connecting", .. } | OutboundError::Unreachable { .. } | OutboundError::Untrusted { .. } => {
                 Self::Unreachable(error.to_string())
             }

@@ -54,6 +54,7 @@ impl Transport {
             total_timeout: config.exchange_timeout,
             max_body: LONGEST_ANSWER,
             ca_file: config.ca_file.clone(),
+            identity: config.identity.clone(),
             max_in_flight: MOST_EXCHANGES,
             ..OutboundConfig::new(config.policy.clone())
         })
