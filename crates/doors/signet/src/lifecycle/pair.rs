@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use rustls_pki_types::CertificateDer;
+use rustls::pki_types::CertificateDer;
 use signet_custody::secret_file::{self, Links};
 use signet_model::{Reason, Refusal};
 use signet_pki::{PkiError, PrivateKey, pem};

@@ -212,6 +212,9 @@ impl VaultError {
             OutboundError::Timeout { .. } => Self::Timeout { call },
             OutboundError::Busy => Self::Busy("too many calls to the server are under way"),
             OutboundError::Url(_) | OutboundError::Address { .. } => Self::Config(format!("url: {error}")),
+            // A server that wants another client certificate, or one at all, says so after its own part of the handshake; it has
+            // read nothing of the request.
+            OutboundError::Answer { ref why, .. } if why.contains("received fatal alert") => Self::Unreachable(error.to_string()),
             // The outbound client tells a broken connection from a broken answer in words only.
             OutboundError::Answer { ref why, .. } if why.contains("connection") => Self::Interrupted { call, why: error.to_string() },
             OutboundError::TooLarge { .. } | OutboundError::Answer { .. } | OutboundError::Status { .. } | OutboundError::Request(_) => {
@@ -230,5 +233,19 @@ impl From<CustodyError> for VaultError {
 impl From<VaultError> for Refusal {
     fn from(error: VaultError) -> Self {
         Self::new(error.reason(), error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_certificate_that_is_refused_was_no_call_that_may_have_been_done() {
+        let of = |why: &str| VaultError::of_outbound(OutboundError::Answer { host: "v".to_owned(), why: why.to_owned() }, "signing");
+        let refused = of("connection error: received fatal alert: CertificateRequired");
+        assert_eq!(refused.reason().code, "custody.unreachable");
+        assert!(matches!(&refused, VaultError::Unreachable(text) if text.contains("CertificateRequired")), "{refused}");
+        assert!(matches!(of("connection closed before message completed"), VaultError::Interrupted { .. }));
     }
 }
