@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use signet_model::ExitCode;
 
-use super::config_check::check;
+use super::config_check::{check, check_files};
 use super::failure::Outcome;
 use super::globals::Globals;
 use crate::config::{Settings, apply_environment, apply_file, sample, settings_of_serve, show};
@@ -73,6 +73,7 @@ pub(crate) fn run(globals: &Globals, args: &ConfigArgs) -> Outcome {
             // What the environment would lay over it has to be right too.
             apply_environment(&mut settings, std::env::vars_os())?;
             check(&settings)?;
+            check_files(&settings, crate::clock::now())?;
             out.data(&json!({"ok": true, "file": file.to_string_lossy()}), |_| format!("{} is valid\n", file.display()))?;
         }
         ConfigVerb::Show { named } => {

@@ -1,12 +1,13 @@
-//! What no single key shows: settings that do not go together, or that the part which uses them would refuse. Looks at nothing
-//! outside of the settings, so that a file can be checked on another machine than the server's.
+//! What no single key shows: settings that do not go together, or that the part which uses them would refuse. A file can be checked
+//! on another machine than the server's, so files that are not here are not missed; those that are here are read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use signet_model::Refusal;
+use signet_authority::check_platform_files;
+use signet_model::{Refusal, Timestamp};
 
 use crate::config::{CONFIG_VALUE, CustodyKind, DatabaseUrl, Role, Setting as _, Settings, Span, VaultAuth};
-use crate::{database, message_bus};
+use crate::{database, lifecycle, message_bus};
 
 /// Refuses what `signet serve` would refuse for the settings alone.
 pub(crate) fn check(settings: &Settings) -> Result<(), Refusal> {
@@ -20,6 +21,24 @@ pub(crate) fn check(settings: &Settings) -> Result<(), Refusal> {
     }
     if let Some(nats) = message_bus::configuration(settings, None) {
         nats.check().map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Refuses files of keys and certificates that `signet serve` would refuse, where this machine has them and shows them.
+pub(crate) fn check_files(settings: &Settings, now: Timestamp) -> Result<(), Refusal> {
+    let here = |path: &Option<PathBuf>| path.clone().filter(|path| std::fs::File::open(path).is_ok());
+    let authority = &settings.authority;
+    if let (Some(certificate), Some(key)) = (here(&authority.platform_cert_file), here(&authority.platform_key_file)) {
+        let chain = here(&authority.platform_chain_file);
+        check_platform_files(&certificate, &key, chain.as_deref(), now)?;
+    }
+    if let (Some(certificate), Some(key)) = (here(&settings.tls.cert_file), here(&settings.tls.key_file)) {
+        lifecycle::check_listener_files(&certificate, &key)?;
+    }
+    let custody = &settings.custody;
+    if here(&custody.client_cert_file).is_some() && here(&custody.client_key_file).is_some() {
+        lifecycle::ClientCertificate::open(custody)?;
     }
     Ok(())
 }

@@ -48,6 +48,7 @@ pub(crate) use ports::ListenFlag;
 pub(crate) use reasons::REASONS;
 pub(crate) use seal::{missing as seal_key_missing, open_seal_key};
 pub(crate) use shape::{AuthoritySeal, SealPlace, Shape};
+pub(crate) use tls::check_files as check_listener_files;
 
 use signals::{Signals, Wish};
 

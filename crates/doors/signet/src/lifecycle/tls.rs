@@ -90,6 +90,11 @@ impl Certificates {
     }
 }
 
+/// Whether the operator's files could be shown by the listener.
+pub(crate) fn check_files(certificate: &Path, key: &Path) -> Result<(), Refusal> {
+    Source::Files { certificate: certificate.to_owned(), key: key.to_owned() }.read().map(drop)
+}
+
 impl Source {
     fn paths(&self) -> (PathBuf, PathBuf) {
         match self {

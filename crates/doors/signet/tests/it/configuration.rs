@@ -1,5 +1,8 @@
 //! Configuration files and variables, as `signet config` judges them.
 
+use std::path::Path;
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::program::{error, failed, run, signet};
@@ -72,4 +75,48 @@ fn passwords_in_urls_are_never_shown() {
     let output = signet(["config", "show"]).env("SIGNET_DATABASE__URL", "postgres://u:topsecret@h/d").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("postgres://u:***@h/d") && !text.contains("topsecret"), "{text}");
+}
+
+/// A self-signed authority `NAME.pem` with its key `NAME.key`, by OpenSSL.
+fn authority(dir: &Path, name: &str, more: &[&str]) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (key, certificate) = (format!("{name}.key"), format!("{name}.pem"));
+    let new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=platform"];
+    let made =
+        Command::new("openssl").args(new).args(["-keyout", &key, "-out", &certificate]).args(more).current_dir(dir).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    std::fs::set_permissions(dir.join(key), std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn files_of_the_platform_s_authority_are_judged_where_they_are_there_and_the_doctor_says_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign", "-days"];
+    authority(dir.path(), "good", &[&usage[..], &["1000"]].concat());
+    authority(dir.path(), "soon", &[&usage[..], &["10"]].concat());
+    authority(dir.path(), "short", &[&usage[..], &["1000", "-addext", "basicConstraints=critical,CA:TRUE,pathlen:0"]].concat());
+    authority(dir.path(), "unfit", &["-addext", "keyUsage=critical,digitalSignature", "-days", "1000"]);
+    std::fs::create_dir(dir.path().join("d")).unwrap();
+    for (certificate, key, reason) in [
+        ("good", "good", ""),
+        ("nowhere", "good", ""),
+        ("soon", "soon", "ca.expires-too-soon"),
+        ("short", "short", "ca.pathlen-too-short"),
+        ("unfit", "unfit", "certificate.not-an-authority"),
+        ("good", "soon", "certificate.key-mismatch"),
+    ] {
+        let text = format!("[authority]\nplatform_cert_file = \"{certificate}.pem\"\nplatform_key_file = \"{key}.key\"\n");
+        std::fs::write(dir.path().join("d/signet.toml"), text).unwrap();
+        let output = signet(["config", "check", "d/signet.toml", "-o", "json"]).current_dir(&dir).output().unwrap();
+        let doctor = signet(["doctor", "--data-dir", "d", "-o", "json"]).current_dir(&dir).output().unwrap();
+        let doctor: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+        if reason.is_empty() {
+            assert!(output.status.success(), "{certificate}: {}", String::from_utf8_lossy(&output.stderr));
+        } else {
+            assert_eq!(failed(&output), (6, reason.to_owned()));
+            let fault = error(&output)["detail"].as_str().unwrap().to_owned();
+            assert!(fault.contains(&format!("{certificate}.pem")) || fault.contains(&format!("{key}.key")), "{fault}");
+            assert!(doctor.to_string().contains(&format!("{reason}: ")), "{doctor}");
+        }
+    }
 }
