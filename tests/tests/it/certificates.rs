@@ -25,7 +25,14 @@ fn a_certificate_lives_from_issue_to_revocation_on_postgresql_and_nats() {
 fn walk(house: &House) {
     house.furnish();
     house.acme(&["identity", "create", "d2", "--kind", "device"]).exits(0);
-    rows_1_and_2_a_tenant_has_an_authority_and_its_anchor_is_printed(house);
+    rows_1_to_11(house, "software");
+    row_12_an_authority_is_rotated_in_order(house);
+    row_13_the_inventory_answers(house);
+}
+
+/// From the authority of a tenant to the key that is refused for good, wherever the authority's key is.
+pub(crate) fn rows_1_to_11(house: &House, custody: &str) {
+    rows_1_and_2_a_tenant_has_an_authority_and_its_anchor_is_printed(house, custody);
     let made = row_3_a_request_becomes_a_certificate(house);
     row_4_foreign_verifiers_agree(house);
     row_5_a_key_that_is_made_goes_to_a_file_of_its_owner_and_over_nothing(house);
@@ -33,8 +40,6 @@ fn walk(house: &House) {
     a_server_takes_the_certificate(house);
     rows_7_to_10_lists_ocsp_and_check_agree(house, &made);
     row_11_a_compromised_key_is_refused_for_good(house, &made);
-    row_12_an_authority_is_rotated_in_order(house);
-    row_13_the_inventory_answers(house);
 }
 
 /// A certificate as the tests remember it.
@@ -43,7 +48,7 @@ struct Made {
     serial: String,
 }
 
-fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, member: &str) -> &'a str {
     value[member].as_str().unwrap_or_default()
 }
 
@@ -57,16 +62,16 @@ fn foreign(house: &House, program: &str, arguments: &[&str]) -> (bool, String) {
 }
 
 #[track_caller]
-fn openssl(house: &House, arguments: &[&str]) -> String {
+pub(crate) fn openssl(house: &House, arguments: &[&str]) -> String {
     let (ok, said) = foreign(house, "openssl", arguments);
     assert!(ok, "openssl {arguments:?}: {said}");
     said
 }
 
-fn rows_1_and_2_a_tenant_has_an_authority_and_its_anchor_is_printed(house: &House) {
+fn rows_1_and_2_a_tenant_has_an_authority_and_its_anchor_is_printed(house: &House, custody: &str) {
     let shown = house.acme(&["ca", "show"]).ok();
     assert_eq!((&shown["generation"], text(&shown, "state"), text(&shown, "subject")), (&1.into(), "active", "CN=acme"), "{shown}");
-    assert_eq!(text(&shown, "custody"), "software");
+    assert_eq!(text(&shown, "custody"), custody);
     let one = house.run(&["ca", "bundle", "--tenant", "acme"]);
     assert_eq!(one.exits(0).stdout.matches("BEGIN CERTIFICATE").count(), 1, "{}", one.stdout);
     std::fs::write(house.path().join("a.pem"), &one.stdout).unwrap();
@@ -76,7 +81,7 @@ fn rows_1_and_2_a_tenant_has_an_authority_and_its_anchor_is_printed(house: &Hous
 }
 
 /// A new P-256 key and a request for it.
-fn request(house: &House, name: &str) {
+pub(crate) fn request(house: &House, name: &str) {
     let (key, csr, subject) = (format!("{name}.key"), format!("{name}.csr"), format!("/CN={name}"));
     let new = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
     openssl(house, &[&new[..], &["-keyout", &key, "-out", &csr, "-subj", &subject]].concat());
@@ -278,7 +283,7 @@ fn row_13_the_inventory_answers(house: &House) {
 }
 
 /// The reason that the list gives for the serial; none when it is not there. The list is the one that `c.pem` names.
-fn on_list(house: &House, serial: &str) -> Option<String> {
+pub(crate) fn on_list(house: &House, serial: &str) -> Option<String> {
     let printed = openssl(house, &["x509", "-in", "c.pem", "-noout", "-ext", "crlDistributionPoints"]);
     let url = printed.lines().find_map(|line| line.trim().strip_prefix("URI:")).expect("the certificate names its list").to_owned();
     let (fetched, said) = foreign(house, "curl", &["-sSf", "-o", "c.crl", &url]);

@@ -15,7 +15,7 @@ use signet_testkit::TestPostgres;
 use signet_tests::{Deployment, House, Plan};
 
 /// The private scalar of a P-256 key in PKCS#8: behind the version of the ECPrivateKey inside (RFC 5915).
-fn scalar(pkcs8: &[u8]) -> [u8; 32] {
+pub(crate) fn scalar(pkcs8: &[u8]) -> [u8; 32] {
     const HEAD: [u8; 5] = [0x02, 0x01, 0x01, 0x04, 0x20];
     let at = pkcs8.windows(HEAD.len()).position(|window| window == HEAD).unwrap();
     pkcs8[at + HEAD.len()..][..32].try_into().unwrap()
@@ -27,7 +27,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// How a scalar may lie somewhere. As it stands in every structure around it, the raw form finds DER; and base64 of such a
 /// structure has the scalar at one of three alignments, with its first and last letters shared with the neighbours.
-fn forms(name: &str, scalar: &[u8; 32]) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn forms(name: &str, scalar: &[u8; 32]) -> Vec<(String, Vec<u8>)> {
     let texts = [("hex", hex(scalar)), ("hex in capitals", hex(scalar).to_uppercase())];
     let mut texts: Vec<(&str, Vec<u8>)> = texts.into_iter().map(|(what, text)| (what, text.into_bytes())).collect();
     for (offset, skipped) in [(0, 0), (1, 2), (2, 3)] {
@@ -43,8 +43,8 @@ fn forms(name: &str, scalar: &[u8; 32]) -> Vec<(String, Vec<u8>)> {
 }
 
 /// What is looked for, each with what it is, all of it in one pass.
-struct Wanted {
-    texts: Vec<(String, Vec<u8>)>,
+pub(crate) struct Wanted {
+    pub(crate) texts: Vec<(String, Vec<u8>)>,
     /// The first blocks of each, one for each place that [`STRIDE`] may hit.
     blocks: HashMap<[u8; BLOCK], Vec<(usize, usize)>>,
 }
@@ -56,7 +56,7 @@ const SHORTEST: usize = 32;
 const STRIDE: usize = SHORTEST - BLOCK + 1;
 
 impl Wanted {
-    fn new(texts: Vec<(String, Vec<u8>)>) -> Self {
+    pub(crate) fn new(texts: Vec<(String, Vec<u8>)>) -> Self {
         let mut blocks: HashMap<[u8; BLOCK], Vec<(usize, usize)>> = HashMap::new();
         for (number, (what, text)) in texts.iter().enumerate() {
             assert!(text.len() >= SHORTEST, "{what}");
@@ -68,7 +68,7 @@ impl Wanted {
     }
 
     /// The numbers of those that lie in it.
-    fn found_in<'a>(&'a self, content: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    pub(crate) fn found_in<'a>(&'a self, content: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
         let block = |at: usize| content.get(at..at + BLOCK).and_then(|block| self.blocks.get(block).map(|found| (at, found)));
         (0..content.len()).step_by(STRIDE).filter_map(block).flat_map(move |(at, found)| {
             let here = move |(number, offset): &(usize, usize)| {
@@ -80,10 +80,10 @@ impl Wanted {
 }
 
 /// Places and what lies there; what is broken into lines lies there a second time without.
-struct Rest(Vec<(String, Vec<u8>)>);
+pub(crate) struct Rest(pub(crate) Vec<(String, Vec<u8>)>);
 
 impl Rest {
-    fn add(&mut self, place: &str, content: Vec<u8>) {
+    pub(crate) fn add(&mut self, place: &str, content: Vec<u8>) {
         let mut joined = Vec::with_capacity(content.len());
         let mut bytes = content.iter().copied().peekable();
         while let Some(byte) = bytes.next() {
@@ -98,7 +98,7 @@ impl Rest {
         self.0.push((format!("{place}, joined"), joined));
     }
 
-    fn add_files(&mut self, directory: &Path) {
+    pub(crate) fn add_files(&mut self, directory: &Path) {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
@@ -110,7 +110,7 @@ impl Rest {
     }
 
     /// What was found, with where.
-    fn found(&self, wanted: &Wanted) -> BTreeSet<(String, String)> {
+    pub(crate) fn found(&self, wanted: &Wanted) -> BTreeSet<(String, String)> {
         let of = |(place, content): &(String, Vec<u8>)| {
             wanted.found_in(content).map(|number| (wanted.texts[number].0.clone(), place.clone())).collect::<Vec<_>>()
         };
@@ -119,9 +119,9 @@ impl Rest {
 }
 
 /// A sealed key as stored, and what it is sealed for.
-fn sealed_keys(url: &str) -> Vec<(String, Vec<u8>)> {
-    const CAS: &str = "SELECT 'platform-ca:' || generation, key FROM platform_ca UNION ALL \
-                       SELECT 'tenant-ca:' || tenant || ':' || generation, key FROM tenant_ca";
+pub(crate) fn sealed_keys(url: &str) -> Vec<(String, Vec<u8>)> {
+    const CAS: &str = "SELECT 'platform-ca:' || generation, key FROM platform_ca WHERE key IS NOT NULL UNION ALL \
+                       SELECT 'tenant-ca:' || tenant || ':' || generation, key FROM tenant_ca WHERE key IS NOT NULL";
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let db = Db::open(&DatabaseConfig::new(url)).await.unwrap();
         let rows = db.query(Statement::new(CAS, params![])).await.unwrap();

@@ -15,6 +15,7 @@ mod kill;
 mod load;
 mod mended;
 mod mistakes;
+mod openbao;
 mod outage;
 mod people;
 mod probes;
