@@ -102,9 +102,16 @@ impl Profile {
         if self.is_kaa() { SerialLength::Twenty } else { SerialLength::Sixteen }
     }
 
-    /// How far its certificates are dated back, for peers whose clocks are behind.
+    /// How far its certificates are dated back, for peers whose clocks are behind. Authorities further than what they sign: a leaf
+    /// may be dated by another clock than its authority was, such as Vault's, and must not begin before it.
     pub const fn back_dating(self) -> Duration {
-        if self.is_kaa() { Duration::from_secs(30) } else { HOUR }
+        if self.is_kaa() {
+            Duration::from_secs(30)
+        } else if self.is_authority() {
+            DAY
+        } else {
+            HOUR
+        }
     }
 
     /// The subject with this common name, in the kind of string that the profile uses.

@@ -151,13 +151,7 @@ impl AuthorityRoom {
         self.entropy.fill(&mut mark);
         // Two installations must not have platform CAs of one name.
         let name = Name::common(&format!("Signet platform {:08x}", u32::from_be_bytes(mark)))?;
-        let hour = Duration::from_secs(3_600);
-        let validity = Validity {
-            not_before: signet_model::Timestamp::from_micros(
-                now.micros().saturating_sub(i64::try_from(hour.as_micros()).unwrap_or_default()),
-            ),
-            not_after: now.plus(LIFE),
-        };
+        let validity = Validity { not_before: crate::intent::back(now, Profile::Root.back_dating()), not_after: now.plus(LIFE) };
         let request = CertificateRequest {
             profile: Profile::Root,
             serial: Serial::random(self.entropy.as_ref(), Profile::Root.serial_length()),

@@ -141,7 +141,11 @@ impl AuthorityRoom {
         let accepted = issuer_certificate(issuer).and_then(|ca| asked.accept(&leaf.der, ca.spki()));
         match accepted {
             Ok(()) => Ok(leaf),
-            Err(error) => Err(self.not_accepted(scope, key, intent, &leaf, &error).await),
+            Err(error) => {
+                let refusal = self.not_accepted(scope, key, intent, &leaf, &error).await;
+                let early = issuer.facts.not_before().micros().saturating_sub(leaf.validity.not_before.micros());
+                Err(if early > 0 { refusal.with_fix(clocks(early)) } else { refusal })
+            }
         }
     }
 
@@ -217,6 +221,14 @@ impl AuthorityRoom {
             refusal
         })
     }
+}
+
+/// What to do where Vault dates a certificate before its issuer's first instant, by so many microseconds.
+fn clocks(early: i64) -> String {
+    format!(
+        "Set the clocks: Vault's is behind the one that dated its CA, by at least {} s more than certificates are dated back.",
+        early / 1_000_000
+    )
 }
 
 /// The CA's own certificate, which begins its chain.

@@ -209,9 +209,10 @@ fn note(transcript: &mut Transcript, clock: &dyn Clock, did: &str, facts: &[(&st
     added.map_err(|error| Refusal::new(&kinds::INTERNAL, format!("the transcript cannot be written: {error}")))
 }
 
-/// From an hour ago, since clocks differ.
+/// From a while ago, since clocks differ.
 fn validity(now: Timestamp, life: Duration) -> Validity {
-    Validity { not_after: now.plus(life), ..Validity::days(now, 1) }
+    let back = i64::try_from(Profile::Root.back_dating().as_micros()).unwrap_or(0);
+    Validity { not_before: Timestamp::from_micros(now.micros().saturating_sub(back)), not_after: now.plus(life) }
 }
 
 fn refusal(error: PkiError) -> Refusal {

@@ -297,6 +297,30 @@ on_both! {
         house.end().await;
     }
 
+    async fn a_clock_an_hour_off_gives_no_certificate_outside_of_its_issuer_s_life(kind) {
+        const HOUR: i64 = 3_600;
+        for (name, seconds, issues) in [("behind", -HOUR, true), ("ahead", HOUR, true), ("two-days-ahead", 48 * HOUR, false)] {
+            let vault = vault(shared(), &shared().url(), &prefix(&format!("clock-{name}"), kind));
+            let site = site(kind, &vault).await;
+            let now = signet_model::Clock::now(&site.clock).micros();
+            site.clock.set(Timestamp::from_micros(now + seconds * 1_000_000));
+            let house = House::with(site, usual()).await;
+            let outcome = house.issue("acme", "d1").await;
+            if issues {
+                let issued = outcome.unwrap_or_else(|refused| panic!("{name}: {}", refused.detail));
+                let (leaf, ca) = (CertificateFacts::read(&issued.leaf).unwrap(), CertificateFacts::read(&issued.chain[0]).unwrap());
+                assert!(leaf.not_before >= ca.not_before && leaf.not_after <= ca.not_after, "{name}");
+                assert!(leaf.not_before.micros() <= now + 1_000_000, "{name}: usable at once for whoever has the right time");
+            } else {
+                let refused = outcome.err().unwrap();
+                assert_eq!(refused.reason.code, "certificate.lint-ours");
+                assert!(refused.detail.contains("before its issuer") && refused.fix().contains("clock"), "{} {}", refused.detail, refused.fix());
+                assert_eq!(house.number("SELECT count(*) FROM certificate WHERE state = 'Inactive'").await, 0);
+            }
+            house.end().await;
+        }
+    }
+
     async fn a_ca_in_vault_is_rotated_and_its_key_deleted_at_the_end(kind) {
         let (house, vault) = house("rotated", kind, usual()).await;
         let scope = house.scope("acme");
