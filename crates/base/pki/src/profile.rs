@@ -125,7 +125,12 @@ impl Profile {
     /// From when to when a certificate made `now` for `life` holds: dated back, but not before its issuer, and ending with it; a
     /// default leaf ends a day earlier.
     pub fn validity(self, now: Timestamp, life: Duration, issuer: &IssuerFacts) -> Validity {
-        let back = i64::try_from(self.back_dating().as_micros()).unwrap_or(0);
+        self.validity_dated_back(now, self.back_dating(), life, issuer)
+    }
+
+    /// The same, dated back by another time than the profile's, which is bounded all the same: a day at most.
+    pub fn validity_dated_back(self, now: Timestamp, back: Duration, life: Duration, issuer: &IssuerFacts) -> Validity {
+        let back = i64::try_from(back.min(DAY).as_micros()).unwrap_or(0);
         let margin = if self.is_authority() || self.is_kaa() { 0 } else { i64::try_from(DAY.as_micros()).unwrap_or(0) };
         let latest = Timestamp::from_micros(issuer.not_after().micros().saturating_sub(margin));
         Validity {

@@ -75,6 +75,9 @@ pub enum PlatformSource {
     },
 }
 
+/// The furthest that certificates are dated back: half of what their authorities are, so that none begins before its issuer.
+pub const MOST_BACK_DATING: Duration = Duration::from_secs(12 * 3_600);
+
 /// How the room works. [`AuthorityConfig::new`] has the defaults.
 #[derive(Clone, Debug)]
 pub struct AuthorityConfig {
@@ -86,6 +89,8 @@ pub struct AuthorityConfig {
     pub default_ttl: Duration,
     /// Longest lifetime; a tenant's rules may go below.
     pub max_ttl: Duration,
+    /// How far certificates are dated back; none means the profile's own: an hour, 30 s for `kaa`. [`MOST_BACK_DATING`] at most.
+    pub back_dating: Option<Duration>,
     /// Where CRL and OCSP are served, as certificates name it: `http://HOST:PORT`, no slash at the end.
     pub revocation_url: String,
     /// Where the platform CA comes from.
@@ -97,6 +102,11 @@ pub struct AuthorityConfig {
 }
 
 impl AuthorityConfig {
+    /// How far certificates of this profile are dated back.
+    pub(crate) fn dated_back(&self, profile: Profile) -> Duration {
+        self.back_dating.unwrap_or(profile.back_dating())
+    }
+
     /// The defaults, with this place of CRL and OCSP.
     pub fn new(revocation_url: impl Into<String>) -> Self {
         Self {
@@ -104,6 +114,7 @@ impl AuthorityConfig {
             tenant_ca_key: KeyType::P256,
             default_ttl: Duration::from_secs(365 * 86_400),
             max_ttl: Duration::from_secs(10 * 365 * 86_400),
+            back_dating: None,
             revocation_url: revocation_url.into(),
             platform: PlatformSource::Made,
             partition_size: 1_000,

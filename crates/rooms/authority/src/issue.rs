@@ -211,7 +211,8 @@ impl AuthorityRoom {
         let profile = content.profile.of_pki();
         let serial = self.serials.draw(profile.serial_length())?;
         let name = profile.subject(&content.common_name)?;
-        let validity = profile.validity(now, content.life, &issuer.facts);
+        let back = self.config.dated_back(profile);
+        let validity = profile.validity_dated_back(now, back, content.life, &issuer.facts);
         if validity.not_after <= now {
             let detail = format!("the tenant's CA ends at {}: rotate it first", issuer.facts.not_after());
             return Err(Refusal::new(&CA_UNAVAILABLE, detail));

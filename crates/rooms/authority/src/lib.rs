@@ -54,7 +54,7 @@ mod vouching;
 mod wanted;
 
 pub use alarms::EXPIRING_SUBJECT;
-pub use config::{AuthorityConfig, CaCustody, LeafProfile, PlatformSource};
+pub use config::{AuthorityConfig, CaCustody, LeafProfile, MOST_BACK_DATING, PlatformSource};
 pub use forecast::Week;
 pub use intent::{Orphan, Reconciled};
 pub use issue::{IssueOrder, Issued, Remember, Source};

@@ -10,7 +10,7 @@ use signet_ledger::Ledger;
 use signet_model::{Caller, Clock, Entropy, Reason, Refusal, Scope, TenantId, TraceId, kinds};
 use signet_pki::Throwaway;
 
-use crate::config::{AuthorityConfig, CaCustody};
+use crate::config::{AuthorityConfig, CaCustody, MOST_BACK_DATING};
 use crate::custody::VaultState;
 use crate::keys::KeyMaker;
 use crate::metrics::AuthorityMetrics;
@@ -102,6 +102,9 @@ impl AuthorityRoom {
         }
         if config.default_ttl > config.max_ttl {
             return wrong("authority.default_ttl: longer than authority.max_ttl".to_owned());
+        }
+        if config.back_dating.is_some_and(|back| back > MOST_BACK_DATING) {
+            return wrong("authority.back_dating: longer than 12h".to_owned());
         }
         if !config.revocation_url.starts_with("http://") || config.revocation_url.ends_with('/') {
             return wrong("authority.revocation_url: wanted http://HOST:PORT, without a slash at the end".to_owned());

@@ -204,7 +204,7 @@ impl AuthorityRoom {
             key_usage: usages.iter().map(|usage| (*usage).to_owned()).collect(),
             server: profile != LeafProfile::Device,
             client: true,
-            backdate: profile.of_pki().back_dating(),
+            backdate: self.config.dated_back(profile.of_pki()),
             max_ttl: self.config.max_ttl,
         }
     }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use signet_authority::check_platform_files;
+use signet_authority::{MOST_BACK_DATING, check_platform_files};
 use signet_model::{Refusal, Timestamp};
 
 use crate::config::{CONFIG_VALUE, CustodyKind, DatabaseUrl, Role, Setting as _, Settings, Span, VaultAuth};
@@ -67,6 +67,9 @@ fn authority(settings: &Settings) -> Result<(), Refusal> {
     if authority.platform_chain_file.is_some() && !certificate {
         let detail = "`authority.platform_chain_file` is given and `authority.platform_cert_file` is not";
         return Err(Refusal::new(&CONFIG_VALUE, detail).with_fix("Name the certificate that the chain stands above, and its key."));
+    }
+    if let Some(back) = authority.back_dating.filter(|back| back.0 > MOST_BACK_DATING) {
+        return Err(Refusal::new(&CONFIG_VALUE, format!("`authority.back_dating` is {}", shown(back))).with_fix("Make it 12h at most."));
     }
     if authority.default_ttl.0 > authority.max_ttl.0 {
         let detail =
@@ -136,6 +139,7 @@ mod tests {
             ("[authority]\nplatform_cert_file = \"a.pem\"", "config.value-invalid", "`authority.platform_key_file`"),
             ("[authority]\nplatform_chain_file = \"a.pem\"", "config.value-invalid", "`authority.platform_cert_file`"),
             ("[authority]\ndefault_ttl = \"11d\"\nmax_ttl = \"10d\"", "config.value-invalid", "\"11d\""),
+            ("[authority]\nback_dating = \"13h\"", "config.value-invalid", "\"13h\""),
             ("[custody]\nkind = \"vault\"", "config.value-invalid", "`custody.url`"),
             ("[custody]\nkind = \"vault\"\nurl = \"https://v\"", "config.value-invalid", "`custody.token_file`"),
             ("[custody]\nclient_cert_file = \"a.pem\"", "config.value-invalid", "`custody.client_key_file`"),

@@ -271,6 +271,9 @@ settings! {
         default_ttl: Span = Span(Duration::from_secs(365 * 86_400));
         /// The longest that can be asked for. No certificate outlives its authority.
         max_ttl: Span = Span(Duration::from_secs(3_650 * 86_400));
+        /// How far certificates are dated back for peers whose clocks are behind, 12h at most; without it an hour, 30 s for `kaa`. With
+        /// Vault it counts for authorities that are made from then on.
+        back_dating: Option<Span> = None;
         /// Key of the authority of each tenant.
         tenant_ca_key: CaKey = CaKey(KeyType::P256);
         /// Where verifiers find revocation lists, OCSP and the certificates of authorities: written into every certificate, so it must

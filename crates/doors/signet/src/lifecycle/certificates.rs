@@ -113,6 +113,7 @@ fn config(settings: &Settings, foundation: &Foundation) -> AuthorityConfig {
         tenant_ca_key: authority.tenant_ca_key.0,
         default_ttl: authority.default_ttl.0,
         max_ttl: authority.max_ttl.0,
+        back_dating: authority.back_dating.map(|span| span.0),
         platform: match files {
             (Some(certificate), Some(key)) => {
                 PlatformSource::Files { certificate: certificate.clone(), key: key.clone(), chain: authority.platform_chain_file.clone() }

@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use signet_authority::PlatformSource;
+use signet_authority::{AuthorityConfig, PlatformSource};
 use signet_crypto::SystemEntropy;
+use signet_pki::CertificateFacts;
 
 use crate::house::{House, Kind, Site, eventually, usual};
 use crate::on_both;
@@ -79,6 +81,19 @@ on_both! {
         eventually("the third has one", || async { house.number("SELECT count(*) FROM tenant_ca").await == 3 }).await;
         drop(tasks);
         house.end().await;
+    }
+
+    async fn certificates_are_dated_back_as_the_settings_say_and_not_before_their_issuer(kind) {
+        for (setting, seconds) in [(None, 3_600), (Some(60), 60), (Some(0), 0), (Some(43_200), 43_200)] {
+            let config = AuthorityConfig { back_dating: setting.map(Duration::from_secs), ..usual() };
+            let house = House::with(Site::new(kind).await, config).await;
+            let now = signet_model::Clock::now(&house.clock).micros() / 1_000_000;
+            let issued = house.issue("acme", "a").await.unwrap();
+            let (leaf, ca) = (CertificateFacts::read(&issued.leaf).unwrap(), CertificateFacts::read(&issued.chain[0]).unwrap());
+            assert_eq!(leaf.not_before.micros() / 1_000_000, now - seconds, "{setting:?}");
+            assert!(leaf.not_before >= ca.not_before);
+            house.end().await;
+        }
     }
 
     async fn brought_files_that_cannot_be_used_make_nothing(kind) {
