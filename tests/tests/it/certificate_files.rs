@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use signet_tests::{Deployment, House, Output, run};
+use signet_tests::{Deployment, House, Output, Plan, run};
 
 /// The files of the field cases that `pki` keeps.
 fn case(name: &str) -> PathBuf {
@@ -165,6 +165,42 @@ fn requests_of_every_form_issue_the_same() {
     }
     keys.dedup();
     assert_eq!(keys.len(), 1, "one key in all of them: {keys:?}");
+}
+
+fn files_below(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files_below(&path, found)
+        } else if path.is_file() {
+            found.push(path)
+        }
+    }
+}
+
+/// What tools put into requests beside the wish (field cases A05, A06): passed over, listed, and kept nowhere.
+#[test]
+fn attributes_of_windows_and_a_challenge_password_are_left_out_and_stored_nowhere() {
+    let mut house = Plan::of(Deployment::Embedded).setting("SIGNET_LOG__LEVEL", "debug").open();
+    house.furnish();
+    for (csr, out) in [("windows-certreq.pem", "windows.pem"), ("challenge-password-bmp.der", "challenge.pem")] {
+        let file = case(&format!("csr/{csr}"));
+        let issue = ["cert", "issue", "--csr", file.to_str().unwrap(), "--common-name", "dev-1", "--identity", "dev-1", "--out-cert", out];
+        let made = house.acme(&issue).ok();
+        assert!(made["ignored"].as_array().is_some_and(|ignored| !ignored.is_empty()), "{csr}: {made}");
+        house.run(&["cert", "show", file.to_str().unwrap(), "-o", "json"]).exits(0);
+    }
+    house.stop();
+    let utf16 = |order: fn(u16) -> [u8; 2]| "canary-geheim".encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let wanted = [b"canary-geheim".to_vec(), utf16(u16::to_be_bytes), utf16(u16::to_le_bytes)];
+    let holds = |content: &[u8]| wanted.iter().any(|text| content.windows(text.len()).any(|window| window == text));
+    assert!(holds(&std::fs::read(case("csr/challenge-password-bmp.der")).unwrap()), "the request holds it");
+    let mut files = Vec::new();
+    files_below(house.path(), &mut files);
+    assert!(files.iter().any(|file| file.ends_with("server.log")) && files.iter().any(|file| file.ends_with("signet.db")), "{files:?}");
+    for file in files {
+        assert!(!holds(&std::fs::read(&file).unwrap()), "{}", file.display());
+    }
 }
 
 #[test]
