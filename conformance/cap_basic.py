@@ -174,7 +174,9 @@ async def flood(report, signet, nats_url):
     answers = [gateway.answers.get(record["correlationId"], []) for record in records]
     report.equal("every request of a flood is answered once", [len(answer) for answer in answers], [1] * len(records))
     statuses = [answer[0][0]["statusCode"] for answer in answers if answer]
-    report.equal("with its result or 503", sorted(set(statuses)), [200, 401, 503])
+    # Which of them find room in the queue is not said: the one with the right password may be refused as any other.
+    report.equal("with its result or 503", sorted(set(statuses) - {200, 401, 503}), [])
+    report.equal("some with their result, some with 503", [set(statuses) != {503}, 503 in statuses], [True, True])
     named = [answer[0][0]["credentialsId"] == (busy if answer[0][0]["statusCode"] == 200 else None) for answer in answers if answer]
     report.check("a refused one names no credential", all(named), statuses)
     await gateway.close()

@@ -17,8 +17,8 @@ use crate::{TestkitError, debian, free_port, process};
 /// Names the directory `node_modules` that holds `oidc-provider`; `cargo xtask test` and `cargo xtask peers` fill and name it.
 pub const NODE_MODULES_ENV: &str = "SIGNET_NODE_MODULES";
 
-/// Node on a busy machine takes a while.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+/// Node reads some hundred files first; on a machine with a busy disk 60 s were not enough once.
+const READY_WITHIN: Duration = Duration::from_secs(180);
 /// The client that `conformance/issuer/provider.mjs` knows.
 const CLIENT: &str = "ci:a-long-secret-of-at-least-32-characters";
 
