@@ -15,6 +15,7 @@
 
 mod config;
 mod db;
+pub mod domain;
 mod error;
 mod migrate;
 mod postgres;

@@ -16,11 +16,10 @@ pub(crate) mod tenant_ca;
 pub(crate) mod vault;
 
 use std::fmt::Display;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use signet_db::{Db, DbError, Row, Statement};
-use signet_model::{Refusal, Timestamp};
+pub(crate) use signet_db::domain::{all, damaged, one, opt_parsed, parsed};
+use signet_model::Timestamp;
 
 /// Where a page of a list begins: behind this row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,52 +45,4 @@ impl Cursor {
     pub(crate) fn newest() -> Self {
         Self { at: i64::MAX, id: String::new() }
     }
-}
-
-/// What a caller is told when the database fails; its own words are the operator's, in the log.
-pub(crate) fn refusal(error: DbError) -> Refusal {
-    let reason = error.reason();
-    tracing::warn!(event = "storage.read-failed", reason = reason.code, %error);
-    match error {
-        DbError::Unavailable(_) => {
-            Refusal::new(reason, "the server has no connection to its database; the server's log says where and why")
-        }
-        DbError::Timeout | DbError::Busy => Refusal::new(reason, error.to_string()),
-        DbError::Full(_)
-        | DbError::Constraint(_)
-        | DbError::SchemaTooNew { .. }
-        | DbError::Unsupported(_)
-        | DbError::NetworkFilesystem(_)
-        | DbError::Denied(_)
-        | DbError::Corrupt(_)
-        | DbError::InvalidUrl(_)
-        | DbError::Internal(_) => Refusal::new(reason, reason.title.trim()),
-    }
-}
-
-/// Every row, each as a value of the domain.
-pub(crate) async fn all<T>(db: &Db, statement: Statement, read: impl Fn(&Row) -> Result<T, DbError>) -> Result<Vec<T>, Refusal> {
-    let rows = db.query(statement).await.map_err(refusal)?;
-    rows.iter().map(read).collect::<Result<_, _>>().map_err(refusal)
-}
-
-/// The row, if there is one, as a value of the domain.
-pub(crate) async fn one<T>(db: &Db, statement: Statement, read: impl Fn(&Row) -> Result<T, DbError>) -> Result<Option<T>, Refusal> {
-    let row = db.query_optional(statement).await.map_err(refusal)?;
-    row.as_ref().map(read).transpose().map_err(refusal)
-}
-
-/// A text column as the type that it was written from.
-pub(crate) fn parsed<T: FromStr<Err: Display>>(row: &Row, column: usize) -> Result<T, DbError> {
-    row.text(column)?.parse().map_err(|why| damaged(column, &why))
-}
-
-/// A text column that may be null, as the type that it was written from.
-pub(crate) fn opt_parsed<T: FromStr<Err: Display>>(row: &Row, column: usize) -> Result<Option<T>, DbError> {
-    row.opt_text(column)?.map(|text| text.parse().map_err(|why| damaged(column, &why))).transpose()
-}
-
-/// A stored value that cannot be read.
-pub(crate) fn damaged(column: usize, why: &dyn Display) -> DbError {
-    DbError::Internal(format!("column {column} of a row cannot be read: {why}"))
 }
