@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use signet_db::{DatabaseConfig, Db, Statement};
 use signet_model::{CredentialId, CredentialState, TenantId, Timestamp};
+use signet_pki::Serial;
 use signet_testkit::scratch_dir;
 
-use super::{expiry, ocsp, partition, status};
+use super::{Cursor, expiry, inventory, ocsp, partition, status};
+use crate::inventory::Search;
 use crate::sql::partition::PartitionKey;
 
 /// Each statement with what its plan must name.
@@ -17,6 +19,7 @@ fn statements() -> Vec<(Statement, &'static [&'static str])> {
     let key = PartitionKey { tenant: acme.clone(), generation: 1, number: 0 };
     let (now, day) = (Timestamp::from_micros(7), Duration::from_secs(86_400));
     let revoked = CredentialState::Revoked;
+    let serial = Serial::parse_text("7").unwrap();
     vec![
         (
             status::mark_partition(&acme, &id, revoked),
@@ -34,6 +37,22 @@ fn statements() -> Vec<(Statement, &'static [&'static str])> {
             &["crl_partition USING INDEX sqlite_autoindex_crl_partition_1", "c USING INDEX sqlite_autoindex_certificate_1 (id=?)"],
         ),
         (status::report(&acme, &id, "keyCompromise"), &["certificate USING INDEX sqlite_autoindex_certificate_1 (id=?)"]),
+        (
+            inventory::page(&acme, &Search { serial: Some(serial), ..Search::default() }, now, &Cursor::newest(), 50),
+            &[
+                "c USING INDEX sqlite_autoindex_certificate_1 (id=?)",
+                "o USING INDEX certificate_serial (issuer_dn=? AND serial_decimal=?)",
+                "f USING INDEX certificate_foreign (tenant=? AND serial_decimal=?)",
+            ],
+        ),
+        (
+            inventory::page(&acme, &Search { fingerprint: Some([7; 32]), ..Search::default() }, now, &Cursor::newest(), 50),
+            &[
+                "c USING INDEX sqlite_autoindex_certificate_1 (id=?)",
+                "o USING INDEX certificate_fingerprint (fingerprint=?)",
+                "k USING INDEX certificate_key (spki_sha256=?)",
+            ],
+        ),
         (status::of_serial("CN=acme", "7"), &["certificate USING INDEX certificate_serial"]),
         (partition::find(&key), &["p USING INDEX sqlite_autoindex_crl_partition_1 (tenant=? AND generation=? AND number=?)"]),
         (
