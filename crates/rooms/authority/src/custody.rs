@@ -6,7 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use quick_cache::sync::Cache;
 use signet_crypto::sign::Signer;
-use signet_custody::vault::{Mount, VaultPki};
+use signet_custody::vault::{CUSTODY_SEALED, Mount, VaultPki};
 use signet_model::{Refusal, TenantId};
 
 use crate::ca::TenantCa;
@@ -14,7 +14,7 @@ use crate::config::CaCustody;
 use crate::reasons::CA_UNAVAILABLE;
 use crate::{AuthorityRoom, internal};
 
-/// CAs whose addresses in the mount are remembered; of one that is forgotten they are set again.
+/// CAs whose addresses and roles in the mount are remembered; of one that is forgotten they are set again.
 const MOST_REMEMBERED: usize = 100_000;
 /// Between two looks at whether Vault serves.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -45,22 +45,36 @@ pub(crate) fn issuer_name(generation: i64) -> String {
 pub(crate) struct VaultState {
     /// The CRL address that each CA's issuer was last told.
     pub(crate) addresses: Cache<(TenantId, i64), String>,
+    /// The tenants in whose mounts this process has written the roles: settings may have changed since the CA was made.
+    pub(crate) roles: Cache<TenantId, ()>,
     /// Why Vault cannot be used, by the last look or call.
-    fault: ArcSwapOption<String>,
+    fault: ArcSwapOption<Refusal>,
 }
 
 impl VaultState {
     pub(crate) fn new() -> Self {
-        Self { addresses: Cache::new(MOST_REMEMBERED), fault: ArcSwapOption::empty() }
+        Self { addresses: Cache::new(MOST_REMEMBERED), roles: Cache::new(MOST_REMEMBERED), fault: ArcSwapOption::empty() }
     }
 
     /// What health says: nothing when all is well.
     pub(crate) fn unwell(&self) -> Option<String> {
-        self.fault.load().as_deref().cloned()
+        self.fault.load().as_ref().map(|refusal| format!("{}: {}", refusal.reason.code, refusal.detail))
+    }
+
+    /// Nothing is begun while Vault is known to be sealed: each serial number that comes to nothing stands on a list for a
+    /// certificate's life.
+    ///
+    /// # Errors
+    /// `custody.sealed`.
+    pub(crate) fn refuse_while_sealed(&self) -> Result<(), Refusal> {
+        match &*self.fault.load() {
+            Some(refusal) if refusal.reason.code == CUSTODY_SEALED.code => Err(Refusal::clone(refusal)),
+            Some(_) | None => Ok(()),
+        }
     }
 
     pub(crate) fn failed(&self, refusal: &Refusal) {
-        self.fault.store(Some(Arc::new(format!("{}: {}", refusal.reason.code, refusal.detail))));
+        self.fault.store(Some(Arc::new(refusal.clone())));
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
-use signet_custody::vault::{CaRequest, IssuerUrls, Mount, RoleSpec, VaultPki};
+use signet_custody::vault::{CaRequest, IssuerUrls, Mount, RoleSpec, VaultError, VaultPki};
 use signet_ledger::{Change, CommitError, Decided, Expect};
 use signet_model::{AuditRecord, Refusal, Scope, TenantId, Timestamp};
 use signet_pki::{CertificateFacts, Csr, PublicKey};
@@ -153,9 +153,7 @@ impl AuthorityRoom {
                 row
             }
         };
-        for profile in LeafProfile::ALL {
-            vault.ensure_role(&mount, &self.role(profile)).await?;
-        }
+        self.write_roles(vault, tenant, &mount).await?;
         made = TenantCa {
             state,
             custody: Custody::Vault,
@@ -185,6 +183,16 @@ impl AuthorityRoom {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Writes the roles of the profiles as the settings have them now, once in each process: a role keeps the back-dating that it
+    /// was written with.
+    pub(crate) async fn write_roles(&self, vault: &VaultPki, tenant: &TenantId, mount: &Mount) -> Result<(), VaultError> {
+        for profile in LeafProfile::ALL {
+            vault.ensure_role(mount, &self.role(profile)).await?;
+        }
+        self.vault.roles.insert(tenant.clone(), ());
+        Ok(())
     }
 
     /// What an issuer writes into certificates.

@@ -44,9 +44,13 @@ pub(crate) struct ListOrder<'a> {
 }
 
 impl AuthorityRoom {
-    /// The partition that the next certificate goes into, with its address told to the mount.
+    /// The partition that the next certificate goes into, with its address and the roles told to the mount.
     pub(crate) async fn place_in_vault(&self, scope: &Scope, issuer: &Issuer, key: &VaultKey) -> Result<i64, Refusal> {
+        self.vault.refuse_while_sealed()?;
         let (tenant, generation) = (&issuer.tenant, issuer.generation);
+        if self.vault.roles.get(tenant).is_none() {
+            self.heard(self.write_roles(&key.vault, tenant, &key.mount).await)?;
+        }
         let last = sql::one(&self.db, vault::last_partition(tenant, generation, &self.config.revocation_url), |row| {
             Ok((row.int(0)?, row.int(1)?))
         })

@@ -271,8 +271,8 @@ settings! {
         default_ttl: Span = Span(Duration::from_secs(365 * 86_400));
         /// The longest that can be asked for. No certificate outlives its authority.
         max_ttl: Span = Span(Duration::from_secs(3_650 * 86_400));
-        /// How far certificates are dated back for peers whose clocks are behind, 12h at most; without it an hour, 30 s for `kaa`. With
-        /// Vault it counts for authorities that are made from then on.
+        /// How far certificates are dated back for peers whose clocks are behind, 12h at most; without it an hour, 30 s for
+        /// `kaa`.
         back_dating: Option<Span> = None;
         /// Key of the authority of each tenant.
         tenant_ca_key: CaKey = CaKey(KeyType::P256);

@@ -205,6 +205,11 @@ on_both! {
         assert!(!custody().ok && custody().detail.contains("custody.sealed"), "{}", custody().detail);
         house.credentials.move_to(&house.scope("acme"), &issued.id, CredentialState::Revoked, None).await.unwrap();
         assert_eq!(house.number("SELECT count(*) FROM certificate WHERE state = 'intended'").await, 0, "what surely was not signed is given up");
+        let numbers = house.number("SELECT count(*) FROM certificate").await;
+        for _ in 0..5 {
+            assert_eq!(house.issue("acme", "d2").await.err().unwrap().reason.code, "custody.sealed");
+        }
+        assert_eq!(house.number("SELECT count(*) FROM certificate").await, numbers, "no serial number is spent while it is known to be sealed");
         bao.unseal();
         crate::house::eventually("the mount knows, the list says it, health is well", || async {
             let path = format!("{}/cert/{}", vault.mount(&house.scope("acme").tenant).unwrap(), issued.serial.colon_hex());
@@ -254,6 +259,16 @@ on_both! {
         assert_eq!(orphans.len(), 1);
         let serial = signet_pki::Serial::parse_text(&format!("0x{}", drawn[0].replace(':', ""))).unwrap();
         assert_eq!(orphans[0].serial, serial.decimal(), "it stands on the CRL under the number that it has");
+        house.end().await;
+    }
+
+    async fn another_back_dating_in_the_settings_reaches_the_roles_that_are_there(kind) {
+        let (house, _vault) = house("back-dating", kind, usual()).await;
+        let first = house.issue("acme", "d1").await.unwrap();
+        let further = AuthorityConfig { back_dating: Some(Duration::from_secs(6 * 3_600)), ..usual() };
+        let house = House::with(house.end().await, further).await;
+        let second = house.issue("acme", "d2").await.unwrap();
+        assert!(second.validity.not_before.plus(Duration::from_secs(4 * 3_600)) < first.validity.not_before);
         house.end().await;
     }
 
