@@ -39,8 +39,7 @@ impl AuthorityRoom {
             return Err(Refusal::new(&kinds::INPUT_INVALID, format!("weeks: {weeks}, wanted 1 to {MOST_WEEKS}")));
         }
         let now = scope.now();
-        let until = now.plus(WEEK.saturating_mul(weeks));
-        let counted = expiry::forecast(&scope.tenant, now, until, WEEK);
+        let counted = expiry::forecast(&scope.tenant, now, weeks, WEEK);
         let counted = sql::all(&self.db, counted, |row| Ok((row.int(0)?, row.int(1)?))).await?;
         let week = |number: u32| {
             let found = counted.iter().find(|(stretch, _)| *stretch == i64::from(number)).map_or(0, |(_, count)| *count);

@@ -78,7 +78,7 @@ fn statements() -> Vec<(Statement, &'static [&'static str])> {
         ),
         (expiry::number(now, now), &["certificate USING INDEX certificate_expiry_of_all (not_after>? AND not_after<?)"]),
         (
-            expiry::forecast(&acme, now, now, day),
+            expiry::forecast(&acme, now, 13, day),
             &["certificate USING COVERING INDEX certificate_expiry (tenant=? AND not_after>? AND not_after<?)"],
         ),
         (expiry::forgettable(now, 500), &["c USING INDEX certificate_expiry_of_all (not_after<?)"]),
@@ -104,7 +104,9 @@ async fn every_statement_reads_along_its_index() {
             };
             assert!(plan.iter().any(found), "{text}\n{part} is not in {plan:#?}");
         }
-        let scans: Vec<_> = plan.iter().filter(|step| step.starts_with("SCAN") && !step.contains("json_each")).collect();
+        // What a statement makes for itself has as many rows as it was asked for.
+        let made = |step: &str| ["json_each", "CONSTANT ROW", "SCAN stretch"].iter().any(|of| step.contains(of));
+        let scans: Vec<_> = plan.iter().filter(|step| step.starts_with("SCAN") && !made(step)).collect();
         assert!(scans.is_empty(), "{text}\n{plan:#?}");
     }
 }

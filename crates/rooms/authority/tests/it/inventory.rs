@@ -22,6 +22,23 @@ async fn ids(house: &House, query: &str) -> Vec<String> {
 }
 
 on_both! {
+    async fn the_forecast_counts_each_week_by_itself(kind) {
+        let house = House::new(kind).await;
+        for days in [1, 2, 8, 20, 90, 92] {
+            let order = IssueOrder { ttl: Some(Duration::from_secs(days * 86_400)), ..generated(&format!("d{days}")) };
+            let issued = house.order("acme", order).await.unwrap();
+            if days == 2 {
+                house.credentials.move_to(&house.scope("acme"), &issued.id, CredentialState::Revoked, None).await.unwrap();
+            }
+        }
+        house.issue("default", "elsewhere").await.unwrap();
+        let weeks = house.room.forecast(&house.scope("acme"), None).await.unwrap();
+        let counts: Vec<u64> = weeks.iter().map(|week| week.certificates).collect();
+        assert_eq!(counts, [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(house.room.forecast(&house.scope("acme"), Some(1)).await.unwrap().len(), 1);
+        house.end().await;
+    }
+
     async fn a_certificate_is_found_by_each_of_its_marks(kind) {
         let house = House::new(kind).await;
         let days = |days: u64| Some(Duration::from_secs(days * 86_400));
