@@ -71,6 +71,11 @@ impl Csr {
         }
     }
 
+    /// The request as received, DER, and nothing that stood beside it in its file. It may hold a challengePassword.
+    pub fn received(&self) -> &Secret {
+        &self.whole
+    }
+
     fn from_der(der: &[u8]) -> Result<Self, PkiError> {
         if der.len() > LONGEST_CSR {
             return Err(PkiError::Csr(format!("longer than {LONGEST_CSR} bytes")));

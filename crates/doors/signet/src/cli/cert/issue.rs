@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use signet_client::{IssuedCertificate, NewCertificate, decode_text};
+use signet_client::{IssuedCertificate, NewCertificate};
 use signet_crypto::sign::KeyType;
 use signet_model::{ExitCode, Refusal};
 use signet_pki::{Csr, pem};
@@ -138,18 +138,12 @@ fn check_places(args: &IssueArgs, cert_file: Option<&OutputFile>, key_file: Opti
     Ok(())
 }
 
-/// The request's text, once it can be one. DER becomes PEM, since that is what travels.
+/// The request as PEM, once it can be one. Nothing else of the file travels: a private key may lie beside it.
 fn read_request(path: &Path) -> Result<String, Failure> {
     let bytes = read_input(path)?;
     // The cheap checks here too: a request beyond all bounds is refused by its name, before it is too large to travel.
-    Csr::parse(&bytes).map_err(super::lint::refusal)?;
-    if bytes.first() == Some(&0x30) {
-        return Ok(pem::write_request(&bytes));
-    }
-    match decode_text(&bytes) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(fault) => Err(Failure::new(&FILE_UNREADABLE, format!("{}: {fault}", path.display()))),
-    }
+    let request = Csr::parse(&bytes).map_err(super::lint::refusal)?;
+    Ok(pem::write_request(request.received().expose()))
 }
 
 /// The content of a file, or of stdin where the path is `-`.
@@ -232,4 +226,26 @@ fn text(issued: &IssuedCertificate) -> String {
         rows.push(("left out", issued.ignored.join(", ")));
     }
     pairs(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use signet_crypto::SystemEntropy;
+    use signet_crypto::sign::SigningKey;
+    use signet_pki::{Name, Profile, write_request};
+
+    use super::*;
+
+    #[test]
+    fn of_a_file_that_holds_the_key_too_only_the_request_travels() {
+        let key = SigningKey::generate(KeyType::P256, &SystemEntropy).unwrap();
+        let request = pem::write_request(&write_request(&Name::common("d").unwrap(), Profile::Device, &key).unwrap());
+        let secret = pem::write_private_key(&key.to_pkcs8());
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("both.pem");
+        for parts in [[request.as_bytes(), secret.expose()], [secret.expose(), request.as_bytes()]] {
+            std::fs::write(&file, parts.concat()).unwrap();
+            assert_eq!(read_request(&file).unwrap(), request);
+        }
+    }
 }
