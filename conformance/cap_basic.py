@@ -179,4 +179,6 @@ async def flood(report, signet, nats_url):
     report.equal("some with their result, some with 503", [set(statuses) != {503}, 503 in statuses], [True, True])
     named = [answer[0][0]["credentialsId"] == (busy if answer[0][0]["statusCode"] == 200 else None) for answer in answers if answer]
     report.check("a refused one names no credential", all(named), statuses)
+    answer = await gateway.ask(request("busy", "pw"))
+    report.equal("and behind the flood the right password is let in", [answer and answer["statusCode"], answer and answer["credentialsId"]], [200, busy])
     await gateway.close()

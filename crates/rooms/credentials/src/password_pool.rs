@@ -87,7 +87,8 @@ enum Task {
 
 struct Job {
     task: Task,
-    _place: OwnedSemaphorePermit,
+    /// Given back before the outcome is told: whoever hears it finds the place free.
+    place: OwnedSemaphorePermit,
 }
 
 /// The threads and their queue. They end when the pool is dropped.
@@ -181,7 +182,7 @@ impl PasswordPool {
         };
         let full = || Refusal::new(&PASSWORD_QUEUE_FULL, "as many passwords wait already as may");
         let place = Arc::clone(places).try_acquire_owned().map_err(|_| full())?;
-        self.jobs.try_send(Job { task, _place: place }).map_err(|refused| match refused {
+        self.jobs.try_send(Job { task, place }).map_err(|refused| match refused {
             TrySendError::Full(_) => full(),
             TrySendError::Disconnected(_) => Refusal::new(&kinds::INTERNAL, "the password threads have ended"),
         })
@@ -217,13 +218,13 @@ fn work(waiting: &Receiver<Job>, shared: &Shared) {
     while let Ok(job) = waiting.recv() {
         // A panic, such as of a random source that fails, ends this password's request and nothing else: dropping the task tells
         // who waits.
-        if catch_unwind(AssertUnwindSafe(|| run(job.task, waiting, shared))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| run(job, waiting, shared))).is_err() {
             tracing::error!("password.panicked");
         }
     }
 }
 
-fn run(task: Task, waiting: &Receiver<Job>, shared: &Shared) {
+fn run(Job { task, place }: Job, waiting: &Receiver<Job>, shared: &Shared) {
     match task {
         Task::Verify { offered, against, toll, helm } => {
             if helm.abandoned(Instant::now()) {
@@ -234,6 +235,7 @@ fn run(task: Task, waiting: &Receiver<Job>, shared: &Shared) {
             let Some(Against { hash, digest, strengthened }) = against.filter(|_| fits && offered.possible) else {
                 // Whatever bcrypt says of the dummy.
                 toll.keep();
+                drop(place);
                 return helm.land(false);
             };
             // Only while nobody waits: strengthening is for quiet hours.
@@ -243,11 +245,14 @@ fn run(task: Task, waiting: &Receiver<Job>, shared: &Shared) {
             // Before it lands: who comes after it is not to run bcrypt again, and finds what this one took.
             shared.verdicts.remember(digest, Instant::now());
             drop(toll);
+            drop(place);
             helm.land(true);
         }
         Task::Hash { password, answer, deadline } => {
             if !answer.is_closed() && deadline > Instant::now() {
-                drop(answer.send(shared.counted(|| password::hash(&password, shared.cost, shared.entropy.as_ref()))));
+                let hash = shared.counted(|| password::hash(&password, shared.cost, shared.entropy.as_ref()));
+                drop(place);
+                drop(answer.send(hash));
             }
         }
     }
@@ -343,7 +348,7 @@ mod tests {
                 while pool.waiting() == 0 {
                     tokio::task::yield_now().await;
                 }
-                run(waiting.recv().unwrap().task, &waiting, &pool.shared);
+                run(waiting.recv().unwrap(), &waiting, &pool.shared);
             };
             let (outcomes, ()) = tokio::join!(all, work);
             assert_eq!(pool.operations(), before.saturating_add(1));
@@ -389,7 +394,7 @@ mod tests {
         assert_eq!(pool.waiting(), MOST_OF_BUS + 1, "the other line had room");
         // A turn that comes too late is not taken.
         while let Ok(job) = waiting.try_recv() {
-            run(job.task, &waiting, &pool.shared);
+            run(job, &waiting, &pool.shared);
         }
         assert_eq!(pool.operations(), 0);
         assert_eq!((pool.of_bus.available_permits(), pool.of_rest.available_permits()), (MOST_OF_BUS, MOST_OF_REST));
