@@ -66,8 +66,8 @@ pub(crate) fn key_of_ca(key_identifier: &[u8]) -> Statement {
     Statement::new("SELECT 1 FROM tenant_ca WHERE ski = $1", params![key_identifier])
 }
 
-/// Guard: the intent is still one, and nobody has reported its key meanwhile. Beside it the certificate and its credential are stored in one statement on PostgreSQL, which
-/// takes one compare-and-set, the credential's.
+/// Guard: the intent is still one, and nobody has reported its key meanwhile. Beside it the certificate and its credential are
+/// stored in one statement on PostgreSQL, which takes one compare-and-set, the credential's.
 pub(crate) fn still_intended(intent: &Intent) -> Statement {
     Statement::new(
         "SELECT 1 FROM certificate c WHERE c.id = $1 AND c.tenant = $2 AND c.state = 'intended' \
